@@ -1,0 +1,80 @@
+import type { Readable } from "node:stream";
+
+/** Receives whole lines (or console messages of several lines), each ending in a line feed. */
+export type LineSink = (text: string) => void;
+
+/** A line without an end is cut here, so that memory stays bounded. */
+const LINE_LIMIT = 256 * 1024;
+
+/** Frames of the telemetry pipe: type 0xa55a...., int32 length, int64 microseconds, big-endian; then the message. */
+const FRAME_HEADER = 16;
+
+const LINE_FEED = 0x0a;
+
+/** Reads one function's stdout, stderr and telemetry pipe and hands on what it says, line by line. */
+export class FunctionOutput {
+  readonly #flushes: (() => void)[] = [];
+  #reads = 0;
+
+  constructor(lines: readonly Readable[], frames: Readable, sink: LineSink) {
+    for (const stream of lines) this.#readLines(stream, sink);
+    this.#readFrames(frames, sink);
+  }
+
+  /**
+   * Resolves when everything the process wrote before its last request to the Runtime API has been handed on.
+   * That request was causally later than the writes, so they are in the pipes: a turn of the event loop that polls them all and
+   * reads nothing means that they are empty.
+   */
+  async drain(): Promise<void> {
+    for (;;) {
+      const before = this.#reads;
+      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setImmediate(resolve));
+      if (before === this.#reads) break;
+    }
+    for (const flush of this.#flushes) flush();
+  }
+
+  #readLines(stream: Readable, sink: LineSink): void {
+    let rest: Buffer = Buffer.alloc(0);
+    const flush = (): void => {
+      if (rest.length > 0) sink(`${rest.toString()}\n`);
+      rest = Buffer.alloc(0);
+    };
+    this.#flushes.push(flush);
+    stream.on("error", () => {});
+    stream.on("data", (chunk: Buffer) => {
+      this.#reads++;
+      const text = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      const end = text.lastIndexOf(LINE_FEED) + 1;
+      for (const line of splitLines(text.subarray(0, end))) sink(line);
+      rest = text.subarray(end);
+      if (rest.length > LINE_LIMIT) flush();
+    });
+  }
+
+  #readFrames(stream: Readable, sink: LineSink): void {
+    let rest: Buffer = Buffer.alloc(0);
+    stream.on("error", () => {});
+    stream.on("data", (chunk: Buffer) => {
+      this.#reads++;
+      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      while (rest.length >= FRAME_HEADER) {
+        const end = FRAME_HEADER + rest.readInt32BE(4);
+        if (rest.length < end) break;
+        const message = rest.toString("utf8", FRAME_HEADER, end);
+        sink(message.endsWith("\n") ? message : `${message}\n`);
+        rest = rest.subarray(end);
+      }
+    });
+  }
+}
+
+function* splitLines(text: Buffer): Generator<string> {
+  for (let start = 0; start < text.length; ) {
+    const end = text.indexOf(LINE_FEED, start) + 1;
+    yield text.toString("utf8", start, end);
+    start = end;
+  }
+}

@@ -1,0 +1,147 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { type UnpackedCode, unpackCode } from "./code.ts";
+import { ExecutionEnvironment } from "./execution-environment.ts";
+import { type FunctionConfiguration, functionArn } from "./function.ts";
+import type { InvocationResult } from "./invocation.ts";
+import { findRuntime, type Runtime } from "./runtime.ts";
+
+/** More invocations at once than environments are allowed: AWS's 429 TooManyRequestsException. */
+export class TooManyRequestsError extends Error {
+  override readonly name = "TooManyRequestsError";
+  readonly code = "ERR_TOO_MANY_REQUESTS";
+}
+
+export interface LocalLambdaOptions {
+  /** Most environments at once; default 10. One more costs the memory of a Node.js process. */
+  readonly concurrency?: number | undefined;
+  /** Function output and platform lines, each ending in a line feed. */
+  readonly log: (text: string) => void;
+}
+
+/** What a caller may say with an invocation. */
+export interface InvokeOptions {
+  /** UUID; a new one unless given. */
+  readonly requestId?: string | undefined;
+  /** JSON text, as the function's `context.clientContext`. */
+  readonly clientContext?: string | undefined;
+  /** An X-Ray trace header; a new one unless given. */
+  readonly traceId?: string | undefined;
+  /** The function as the caller named it; its unqualified ARN unless given. */
+  readonly functionArn?: string | undefined;
+}
+
+/** The code that environments of one generation run; removed when the last of them has gone. */
+interface Generation {
+  readonly code: UnpackedCode;
+  environments: number;
+  outdated: boolean;
+}
+
+/**
+ * One function, from an invocation to its result, through as many execution environments as there are invocations at once.
+ * Environments are kept for the next invocation; new code takes effect with the next invocation and disturbs none under way.
+ */
+export class LocalLambda {
+  readonly fn: FunctionConfiguration;
+  readonly runtime: Runtime;
+  readonly #options: LocalLambdaOptions;
+  readonly #idle: { environment: ExecutionEnvironment; generation: Generation }[] = [];
+  readonly #busy = new Set<Promise<unknown>>();
+  #generation: Generation;
+  #environments = 0;
+
+  private constructor(fn: FunctionConfiguration, runtime: Runtime, code: UnpackedCode, options: LocalLambdaOptions) {
+    this.fn = fn;
+    this.runtime = runtime;
+    this.#options = options;
+    this.#generation = { code, environments: 0, outdated: false };
+  }
+
+  /** Unpacks the code; processes start with the first invocation. Rejects with a ConfigurationError. */
+  static async start(fn: FunctionConfiguration, options: LocalLambdaOptions): Promise<LocalLambda> {
+    const runtime = findRuntime(fn.runtime);
+    return new LocalLambda(fn, runtime, await unpackCode(fn.code), options);
+  }
+
+  /** `payload` must be JSON text. Rejects with TooManyRequestsError above the concurrency limit. */
+  async invoke(payload: Buffer, options: InvokeOptions = {}): Promise<InvocationResult> {
+    const request = {
+      requestId: options.requestId ?? randomUUID(),
+      payload,
+      functionArn: options.functionArn ?? functionArn(this.fn),
+      traceId: options.traceId ?? makeTraceId(),
+      clientContext: options.clientContext,
+    };
+    const member = this.#idle.pop() ?? this.#admit();
+    const running = this.#invokeIn(member, request);
+    this.#busy.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#busy.delete(running);
+    }
+  }
+
+  /** Takes the code at `path` for all later invocations. On an error the old code stays. */
+  async updateCode(path: string): Promise<void> {
+    const code = await unpackCode(path);
+    const previous = this.#generation;
+    this.#generation = { code, environments: 0, outdated: false };
+    previous.outdated = true;
+    await Promise.all(this.#idle.splice(0).map((member) => this.#retire(member)));
+    if (previous.environments === 0) await previous.code.remove();
+  }
+
+  /** Waits for the invocations under way (at most their timeout), then ends every process. */
+  async stop(): Promise<void> {
+    await Promise.allSettled(this.#busy);
+    this.#generation.outdated = true;
+    await Promise.all(this.#idle.splice(0).map((member) => this.#retire(member)));
+    if (this.#generation.environments === 0) await this.#generation.code.remove();
+  }
+
+  #admit(): { environment: Promise<ExecutionEnvironment>; generation: Generation } {
+    const limit = this.#options.concurrency ?? 10;
+    if (this.#environments >= limit)
+      throw new TooManyRequestsError(`${this.fn.name}: ${limit} invocations are under way`);
+    this.#environments++;
+    const generation = this.#generation;
+    generation.environments++;
+    const { fn, runtime } = this;
+    const taskRoot = generation.code.directory;
+    const environment = ExecutionEnvironment.create({ fn, runtime, taskRoot, log: this.#options.log });
+    return { environment, generation };
+  }
+
+  async #invokeIn(
+    admitted: { environment: ExecutionEnvironment | Promise<ExecutionEnvironment>; generation: Generation },
+    request: Parameters<ExecutionEnvironment["invoke"]>[0],
+  ): Promise<InvocationResult> {
+    const member = { environment: await admitted.environment, generation: admitted.generation };
+    try {
+      return await member.environment.invoke(request);
+    } finally {
+      if (member.generation.outdated) await this.#retire(member);
+      else this.#idle.push(member);
+    }
+  }
+
+  async #retire({
+    environment,
+    generation,
+  }: {
+    environment: ExecutionEnvironment;
+    generation: Generation;
+  }): Promise<void> {
+    await environment.stop();
+    this.#environments--;
+    generation.environments--;
+    if (generation.outdated && generation.environments === 0) await generation.code.remove();
+  }
+}
+
+/** `Root=...;Parent=...;Sampled=0` as X-Ray writes it. */
+function makeTraceId(): string {
+  const seconds = Math.floor(Date.now() / 1000).toString(16);
+  return `Root=1-${seconds}-${randomBytes(12).toString("hex")};Parent=${randomBytes(8).toString("hex")};Sampled=0`;
+}

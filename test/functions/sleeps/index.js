@@ -1,0 +1,1 @@
+exports.handler = ({ ms }) => new Promise((resolve) => setTimeout(resolve, ms));

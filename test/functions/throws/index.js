@@ -1,0 +1,3 @@
+exports.handler = async (event) => {
+  throw new TypeError(event.message ?? "broken on purpose");
+};
