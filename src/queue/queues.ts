@@ -1,0 +1,92 @@
+import type { Channel, ChannelModel } from "amqplib";
+import amqp from "amqplib";
+import { StackError } from "../ops/errors.ts";
+import type { BrokerAddress } from "./broker-address.ts";
+import { closeWithin, within } from "./broker-link.ts";
+
+/** The longest that one question to the broker may take; ms. */
+const ANSWER_LIMIT = 10_000;
+
+/** A broker's queues, for operators and tests. Errors name the queue. Close it after use. */
+export class Queues {
+  readonly #connection: ChannelModel;
+
+  private constructor(connection: ChannelModel) {
+    this.#connection = connection;
+    connection.on("error", () => {});
+  }
+
+  static async open(address: BrokerAddress): Promise<Queues> {
+    const { host, port, user, password, virtualHost } = address;
+    const target = { hostname: host, port, username: user, password, vhost: encodeURIComponent(virtualHost) };
+    try {
+      return new Queues(await amqp.connect(target, { noDelay: true, timeout: ANSWER_LIMIT }));
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new StackError(`cannot open a connection to the broker ${host}:${port}: ${reason}`, { cause });
+    }
+  }
+
+  /** Creates a durable quorum queue; one that exists already, of whatever type, is left as it is. */
+  async declare(name: string): Promise<void> {
+    if (await this.#exists(name)) return;
+    const declare = (channel: Channel) =>
+      within(ANSWER_LIMIT, channel.assertQueue(name, { durable: true, arguments: { "x-queue-type": "quorum" } }));
+    await this.#ask(name, declare);
+  }
+
+  /** The number of messages that are ready in the queue. */
+  async count(name: string): Promise<number> {
+    const { messageCount } = await this.#ask(name, (channel) => within(ANSWER_LIMIT, channel.checkQueue(name)));
+    return messageCount;
+  }
+
+  /** Hands each message's body to `take`, in order, and removes it when that returns. Ends when the queue is empty. */
+  async drain(name: string, take: (body: string) => void): Promise<void> {
+    await this.#ask(name, async (channel) => {
+      await within(ANSWER_LIMIT, channel.checkQueue(name));
+      for (;;) {
+        const message = await within(ANSWER_LIMIT, channel.get(name));
+        if (message === false) break;
+        take(message.content.toString());
+        channel.ack(message);
+      }
+    });
+  }
+
+  async delete(name: string): Promise<void> {
+    await this.#ask(name, (channel) => within(ANSWER_LIMIT, channel.deleteQueue(name)));
+  }
+
+  async close(): Promise<void> {
+    await closeWithin(ANSWER_LIMIT, this.#connection);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #exists(name: string): Promise<boolean> {
+    try {
+      await this.count(name);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** A channel of its own for each question, because the broker closes the channel with every error. */
+  async #ask<T>(name: string, question: (channel: Channel) => Promise<T>): Promise<T> {
+    try {
+      const channel = await within(ANSWER_LIMIT, this.#connection.createChannel());
+      channel.on("error", () => {});
+      const answer = await question(channel);
+      await within(ANSWER_LIMIT, channel.close());
+      return answer;
+    } catch (cause) {
+      const text = cause instanceof Error ? cause.message : String(cause);
+      const reason = /NOT[-_]FOUND/.test(text) ? "there is no such queue (pigeon queue declare creates it)" : text;
+      throw new StackError(`queue ${name}: ${reason}`, { cause });
+    }
+  }
+}
