@@ -1,0 +1,96 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { build } from "esbuild";
+import { zipSync } from "fflate";
+import { StackError } from "../ops/errors.ts";
+
+/** The zip that goes to AWS. */
+export interface Artifact {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Hexadecimal. */
+  readonly sha256: string;
+}
+
+/** The earliest time that a zip can hold, as local time, so that the bytes do not depend on clock or time zone. */
+const EPOCH = new Date(1980, 0, 1);
+
+/** Regular file, read by everyone: 0644, in the upper half as Unix systems write it. */
+const MODE = 0o100644 << 16;
+const UNIX = 3;
+
+/**
+ * Bundles `src/pigeon` of the project at `root` into `dist/pigeon.zip`: entry `pigeon.handler`, and `version.json`. The same
+ * sources give the same bytes. Rejects with a StackError that holds the compiler's messages; an older zip then stays.
+ */
+export async function buildArtifact(root: string): Promise<Artifact> {
+  const code = await bundle(root);
+  const version = `${JSON.stringify(await describeVersion(root), undefined, 2)}\n`;
+  const file = (bytes: Uint8Array): [Uint8Array, object] => [bytes, { mtime: EPOCH, os: UNIX, attrs: MODE, level: 9 }];
+  const zip = zipSync({ "pigeon.js": file(code), "version.json": file(Buffer.from(version)) } as Parameters<
+    typeof zipSync
+  >[0]);
+  const path = join(root, "dist", "pigeon.zip");
+  await mkdir(dirname(path), { recursive: true });
+  const partial = `${path}.${process.pid}`;
+  await writeFile(partial, zip);
+  await rename(partial, path);
+  return { path, size: zip.length, sha256: createHash("sha256").update(zip).digest("hex") };
+}
+
+async function bundle(root: string): Promise<Uint8Array> {
+  try {
+    const result = await build({
+      absWorkingDir: root,
+      entryPoints: ["src/pigeon/pigeon.ts"],
+      bundle: true,
+      // amqplib is CommonJS and requires node: modules, which an ESM bundle refuses at run time.
+      format: "cjs",
+      platform: "node",
+      target: "node24",
+      minifyWhitespace: true,
+      minifySyntax: true,
+      legalComments: "none",
+      charset: "utf8",
+      write: false,
+      logLevel: "silent",
+    });
+    const [output] = result.outputFiles;
+    if (output === undefined) throw new Error("the compiler wrote nothing");
+    return output.contents;
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new StackError(`pigeon build: ${message}`, { cause });
+  }
+}
+
+/**
+ * What was built, in the form of Dockerflow's version.json; BUILD_URL names the build where a service ran it.
+ * https://github.com/mozilla-services/Dockerflow/blob/main/docs/version_object.md
+ */
+async function describeVersion(root: string): Promise<Record<"source" | "version" | "commit" | "build", string>> {
+  const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as Record<string, unknown>;
+  const { version = "", repository = "" } = manifest;
+  const commit = await git(root, "rev-parse", "HEAD");
+  const changed = await git(root, "status", "--porcelain", "--untracked-files=no", "--", "src", "package.json");
+  return {
+    source: String(repository),
+    version: String(version),
+    commit: changed === "" || commit === "" ? commit : `${commit} with changes`,
+    build: process.env.BUILD_URL ?? "",
+  };
+}
+
+/** Empty where there is no repository. */
+async function git(root: string, ...command: string[]): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)("git", ["-C", root, ...command], { timeout: 10_000 });
+    return stdout.trim();
+  } catch {
+    return "";
+  }
+}

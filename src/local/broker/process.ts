@@ -1,0 +1,40 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** Milliseconds between two looks at a process that is ending. */
+const POLL = 20;
+
+/** The command line of a running process; empty when there is none, or when it is a zombie. */
+export function commandLine(pid: number): string {
+  try {
+    if (process.platform === "linux") return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+    return execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" }).trim();
+  } catch {
+    return "";
+  }
+}
+
+/** Pids are used again: a process is ours only if its command line carries `mark`. */
+export function isRunning(pid: number | undefined, mark: string): pid is number {
+  return pid !== undefined && commandLine(pid).includes(mark);
+}
+
+/** SIGTERM, then SIGKILL after `patience` ms; resolves when the process is gone. */
+export async function terminate(pid: number, mark: string, patience: number): Promise<void> {
+  const hurry = Date.now() + patience;
+  signal(pid, "SIGTERM");
+  while (isRunning(pid, mark)) {
+    if (Date.now() > hurry) signal(pid, "SIGKILL");
+    await delay(POLL);
+  }
+}
+
+/** A process that is gone already is no error. */
+export function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // gone meanwhile
+  }
+}
