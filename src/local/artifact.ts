@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { globSync, statSync } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -15,6 +16,9 @@ export interface Artifact {
   /** Hexadecimal. */
   readonly sha256: string;
 }
+
+/** What the zip is made of. */
+const SOURCES = ["src/{crash,ops,queue,pigeon}/**/*.ts", "package.json"];
 
 /** The earliest time that a zip can hold, as local time, so that the bytes do not depend on clock or time zone. */
 const EPOCH = new Date(1980, 0, 1);
@@ -40,6 +44,17 @@ export async function buildArtifact(root: string): Promise<Artifact> {
   await writeFile(partial, zip);
   await rename(partial, path);
   return { path, size: zip.length, sha256: createHash("sha256").update(zip).digest("hex") };
+}
+
+/** The path of the zip, built first when there is none or a source is newer. */
+export async function findOrBuildArtifact(root: string, say: (sentence: string) => void): Promise<string> {
+  const path = join(root, "dist", "pigeon.zip");
+  const built = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const newest = Math.max(...globSync(SOURCES.map((glob) => join(root, glob))).map((file) => statSync(file).mtimeMs));
+  if (newest <= built) return path;
+  const artifact = await buildArtifact(root);
+  say(`built dist/pigeon.zip: ${artifact.size} bytes, sha256 ${artifact.sha256}`);
+  return path;
 }
 
 async function bundle(root: string): Promise<Uint8Array> {

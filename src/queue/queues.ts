@@ -41,16 +41,29 @@ export class Queues {
     return messageCount;
   }
 
-  /** Hands each message's body to `take`, in order, and removes it when that returns. Ends when the queue is empty. */
-  async drain(name: string, take: (body: string) => void): Promise<void> {
+  /** Hands up to `most` messages' bodies to `take`, in order, and removes each when that has returned. */
+  async drain(name: string, most: number, take: (body: string) => void): Promise<void> {
     await this.#ask(name, async (channel) => {
-      await within(ANSWER_LIMIT, channel.checkQueue(name));
-      for (;;) {
+      for (let taken = 0; taken < most; taken++) {
         const message = await within(ANSWER_LIMIT, channel.get(name));
         if (message === false) break;
         take(message.content.toString());
         channel.ack(message);
       }
+    });
+  }
+
+  /** The bodies of up to `most` messages, which stay in the queue (and count as delivered once more). */
+  async peek(name: string, most: number): Promise<readonly string[]> {
+    return this.#ask(name, async (channel) => {
+      const bodies: string[] = [];
+      while (bodies.length < most) {
+        const message = await within(ANSWER_LIMIT, channel.get(name));
+        if (message === false) break;
+        bodies.push(message.content.toString());
+      }
+      channel.nackAll(true);
+      return bodies;
     });
   }
 

@@ -1,4 +1,4 @@
-import { createWriteStream } from "node:fs";
+import { createWriteStream, existsSync } from "node:fs";
 import { chmod, lstat, mkdir, mkdtemp, readdir, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve, sep } from "node:path";
@@ -86,7 +86,9 @@ async function makeReadOnly(directory: string): Promise<void> {
   await chmod(directory, 0o555);
 }
 
+/** May be called twice. */
 async function removeReadOnly(directory: string): Promise<void> {
+  if (!existsSync(directory)) return;
   // Entries of a 0555 folder cannot be removed by an ordinary user.
   for (const entry of await readdir(directory, { withFileTypes: true, recursive: true })) {
     if (entry.isDirectory()) await chmod(join(entry.parentPath, entry.name), 0o755);

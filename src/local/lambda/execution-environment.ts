@@ -37,20 +37,16 @@ interface Running {
  */
 export class ExecutionEnvironment {
   readonly #options: EnvironmentOptions;
-  readonly #api: RuntimeApi;
+  #api: RuntimeApi | undefined;
   readonly #logStream = makeLogStream();
   #running: Running | undefined;
   #fresh = true;
+  #stopped = false;
   #peak = 0;
   #tail: LogTail | undefined;
 
-  private constructor(options: EnvironmentOptions, api: RuntimeApi) {
+  constructor(options: EnvironmentOptions) {
     this.#options = options;
-    this.#api = api;
-  }
-
-  static async create(options: EnvironmentOptions): Promise<ExecutionEnvironment> {
-    return new ExecutionEnvironment(options, await RuntimeApi.start());
   }
 
   /** One invocation at a time. */
@@ -74,9 +70,11 @@ export class ExecutionEnvironment {
     return { requestId, payload, ...functionError, logTail: tail.bytes(), report };
   }
 
+  /** Ends the process; an invocation under way ends as crashed. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     await this.#reset();
-    await this.#api.stop();
+    await this.#api?.stop();
   }
 
   #isRunning(): boolean {
@@ -107,6 +105,8 @@ export class ExecutionEnvironment {
   /** Starts a runtime process and waits until it asks for work; says why it does not. */
   async #initialize(requestId: string, deadline: number): Promise<Outcome | undefined> {
     await this.#reset();
+    this.#api ??= await RuntimeApi.start();
+    if (this.#stopped) return exitOutcome(requestId, { code: null, signal: "SIGKILL" });
     const events = new RuntimeEvents();
     this.#api.reset(events.listener());
     const { fn, runtime, taskRoot } = this.#options;
@@ -133,7 +133,7 @@ export class ExecutionEnvironment {
   async #run(request: InvocationRequest, deadline: number): Promise<Outcome> {
     const { process, events } = this.#running as Running;
     process.memory.start();
-    this.#api.send({ ...request, deadline: Math.floor(Date.now() + deadline - performance.now()) });
+    this.#api?.send({ ...request, deadline: Math.floor(Date.now() + deadline - performance.now()) });
     const outcome = await this.#awaitOutcome(request.requestId, events, deadline);
     this.#measure(process);
     if (outcome.ended) await this.#reset();

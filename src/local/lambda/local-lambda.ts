@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { type UnpackedCode, unpackCode } from "./code.ts";
 import { ExecutionEnvironment } from "./execution-environment.ts";
 import { type FunctionConfiguration, functionArn } from "./function.ts";
-import type { InvocationResult } from "./invocation.ts";
+import type { InvocationRequest, InvocationResult } from "./invocation.ts";
 import { findRuntime, type Runtime } from "./runtime.ts";
 
 /** More invocations at once than environments are allowed: AWS's 429 TooManyRequestsException. */
@@ -37,6 +37,12 @@ interface Generation {
   outdated: boolean;
 }
 
+/** An environment and the code that it runs. */
+interface Member {
+  readonly environment: ExecutionEnvironment;
+  readonly generation: Generation;
+}
+
 /**
  * One function, from an invocation to its result, through as many execution environments as there are invocations at once.
  * Environments are kept for the next invocation; new code takes effect with the next invocation and disturbs none under way.
@@ -45,10 +51,10 @@ export class LocalLambda {
   readonly fn: FunctionConfiguration;
   readonly runtime: Runtime;
   readonly #options: LocalLambdaOptions;
-  readonly #idle: { environment: ExecutionEnvironment; generation: Generation }[] = [];
+  readonly #members = new Set<Member>();
+  readonly #idle: Member[] = [];
   readonly #busy = new Set<Promise<unknown>>();
   #generation: Generation;
-  #environments = 0;
 
   private constructor(fn: FunctionConfiguration, runtime: Runtime, code: UnpackedCode, options: LocalLambdaOptions) {
     this.fn = fn;
@@ -72,8 +78,7 @@ export class LocalLambda {
       traceId: options.traceId ?? makeTraceId(),
       clientContext: options.clientContext,
     };
-    const member = this.#idle.pop() ?? this.#admit();
-    const running = this.#invokeIn(member, request);
+    const running = this.#invokeIn(this.#idle.pop() ?? this.#admit(), request);
     this.#busy.add(running);
     try {
       return await running;
@@ -87,37 +92,36 @@ export class LocalLambda {
     const code = await unpackCode(path);
     const previous = this.#generation;
     this.#generation = { code, environments: 0, outdated: false };
-    previous.outdated = true;
-    await Promise.all(this.#idle.splice(0).map((member) => this.#retire(member)));
-    if (previous.environments === 0) await previous.code.remove();
+    await this.#retireGeneration(previous);
   }
 
   /** Waits for the invocations under way (at most their timeout), then ends every process. */
   async stop(): Promise<void> {
     await Promise.allSettled(this.#busy);
-    this.#generation.outdated = true;
-    await Promise.all(this.#idle.splice(0).map((member) => this.#retire(member)));
-    if (this.#generation.environments === 0) await this.#generation.code.remove();
+    await this.#retireGeneration(this.#generation);
   }
 
-  #admit(): { environment: Promise<ExecutionEnvironment>; generation: Generation } {
+  /** Ends every process at once; invocations under way end as crashed. */
+  async kill(): Promise<void> {
+    await Promise.all([...this.#members].map(({ environment }) => environment.stop()));
+    await this.stop();
+  }
+
+  #admit(): Member {
     const limit = this.#options.concurrency ?? 10;
-    if (this.#environments >= limit)
+    if (this.#members.size >= limit)
       throw new TooManyRequestsError(`${this.fn.name}: ${limit} invocations are under way`);
-    this.#environments++;
-    const generation = this.#generation;
-    generation.environments++;
     const { fn, runtime } = this;
+    const generation = this.#generation;
     const taskRoot = generation.code.directory;
-    const environment = ExecutionEnvironment.create({ fn, runtime, taskRoot, log: this.#options.log });
-    return { environment, generation };
+    const environment = new ExecutionEnvironment({ fn, runtime, taskRoot, log: this.#options.log });
+    const member = { environment, generation };
+    this.#members.add(member);
+    generation.environments++;
+    return member;
   }
 
-  async #invokeIn(
-    admitted: { environment: ExecutionEnvironment | Promise<ExecutionEnvironment>; generation: Generation },
-    request: Parameters<ExecutionEnvironment["invoke"]>[0],
-  ): Promise<InvocationResult> {
-    const member = { environment: await admitted.environment, generation: admitted.generation };
+  async #invokeIn(member: Member, request: InvocationRequest): Promise<InvocationResult> {
     try {
       return await member.environment.invoke(request);
     } finally {
@@ -126,15 +130,16 @@ export class LocalLambda {
     }
   }
 
-  async #retire({
-    environment,
-    generation,
-  }: {
-    environment: ExecutionEnvironment;
-    generation: Generation;
-  }): Promise<void> {
+  async #retireGeneration(generation: Generation): Promise<void> {
+    generation.outdated = true;
+    await Promise.all(this.#idle.splice(0).map((member) => this.#retire(member)));
+    if (generation.environments === 0) await generation.code.remove();
+  }
+
+  async #retire(member: Member): Promise<void> {
+    const { environment, generation } = member;
     await environment.stop();
-    this.#environments--;
+    this.#members.delete(member);
     generation.environments--;
     if (generation.outdated && generation.environments === 0) await generation.code.remove();
   }

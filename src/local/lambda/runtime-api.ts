@@ -83,10 +83,10 @@ export class RuntimeApi {
     this.#current = undefined;
   }
 
-  /** Answers the waiting `/next`; only to be called after `onNext`. */
+  /** Answers the waiting `/next`; a runtime that has gone meanwhile gets nothing. */
   send(invocation: NextInvocation): void {
     const response = this.#waiting;
-    if (response === undefined) throw new Error("no runtime is waiting for an invocation");
+    if (response === undefined) return;
     this.#waiting = undefined;
     this.#current = invocation.requestId;
     // Without a Content-Type the addon crashes with a segmentation fault.

@@ -1,0 +1,53 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { readEnvironmentFile } from "../local/development.ts";
+import { ConfigurationError } from "../ops/errors.ts";
+import { collect } from "./program.ts";
+
+/** The options that describe a function, the same for every command that runs one. */
+export interface FunctionOptions {
+  readonly zip?: string;
+  readonly handler?: string;
+  readonly runtime?: string;
+  readonly timeout?: number;
+  readonly memory?: number;
+  readonly env?: readonly [string, string][];
+  readonly envFile?: string;
+}
+
+/** Adds them to a command; `defaults` are named in its help. */
+export function addFunctionOptions(
+  command: Command,
+  defaults: { zip: string; handler: string; timeout: number },
+): Command {
+  return command
+    .option("--zip <path>", `the function's zip, or a folder (default: ${defaults.zip})`)
+    .option("--handler <name>", `module.export (default: ${defaults.handler})`)
+    .option("--runtime <identifier>", "nodejs24.x (default: nodejs24.x)")
+    .option("--timeout <seconds>", `whole seconds, 1 to 900 (default: ${defaults.timeout})`, parseWhole)
+    .option("--memory <MB>", "whole MB, 128 to 10240 (default: 128)", parseWhole)
+    .option("--env <NAME=value>", "an environment variable of the function; may be repeated", parsePair)
+    .option("--env-file <path>", "environment variables of the function, NAME=value lines");
+}
+
+/** The function's variables: of the file, over which single ones win. */
+export function readFunctionEnvironment({ env = [], envFile }: FunctionOptions): Record<string, string> {
+  return { ...(envFile === undefined ? {} : readEnvironmentFile(envFile)), ...Object.fromEntries(env) };
+}
+
+export function requireZip({ zip }: FunctionOptions): string {
+  if (zip === undefined)
+    throw new ConfigurationError(["--zip: expected the path of a zip file or a folder, got nothing"]);
+  return zip;
+}
+
+/** For whole numbers of any option; the range is checked where the value is used. */
+export function parseWhole(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError(`Expected a whole number, got ${JSON.stringify(text)}.`);
+  return Number(text);
+}
+
+function parsePair(text: string, previous?: readonly [string, string][]): [string, string][] {
+  const split = text.indexOf("=");
+  if (split < 1) throw new InvalidArgumentError(`Expected NAME=value, got ${JSON.stringify(text)}.`);
+  return collect([text.slice(0, split), text.slice(split + 1)], previous);
+}

@@ -1,0 +1,126 @@
+import { readFile } from "node:fs/promises";
+import { buffer } from "node:stream/consumers";
+import type { Command } from "commander";
+import { findOrBuildArtifact } from "../local/artifact.ts";
+import { provideBroker, ROOT, readDevelopmentEnvironment } from "../local/development.ts";
+import { type FunctionConfiguration, makeFunctionConfiguration } from "../local/lambda/function.ts";
+import type { InvocationResult } from "../local/lambda/invocation.ts";
+import { LocalLambda } from "../local/lambda/local-lambda.ts";
+import { InvalidPayloadError, parsePayload } from "../local/lambda/payload.ts";
+import { describeRuntime } from "../local/lambda/runtime.ts";
+import { ConfigurationError } from "../ops/errors.ts";
+import { stopSignal } from "../ops/stop-signal.ts";
+import { addFunctionOptions, type FunctionOptions, readFunctionEnvironment, requireZip } from "./function-options.ts";
+import { FAILED, makeCommand, say } from "./program.ts";
+
+type InvokeOptions = FunctionOptions & { readonly json?: boolean };
+
+/** Pigeon's own settings in development. */
+export const PIGEON_FUNCTION = { name: "pigeon", handler: "pigeon.handler", timeout: 30 } as const;
+
+/** `local-lambda invoke`: any function's zip, once, in a fresh environment. */
+export function makeInvokeCommand(): Command {
+  const command = makeCommand(
+    "invoke",
+    "run a function once: event from FILE or stdin, result on stdout, log on stderr",
+  );
+  addFunctionOptions(command, { zip: "none, must be given", handler: "index.handler", timeout: 3 });
+  return finish(command, async (options) =>
+    makeFunctionConfiguration({
+      code: requireZip(options),
+      handler: options.handler,
+      runtime: options.runtime,
+      timeout: options.timeout,
+      memorySize: options.memory,
+      environment: readFunctionEnvironment(options),
+    }),
+  );
+}
+
+/** `pigeon invoke`: the same for Pigeon, with the development configuration and broker. */
+export function makePigeonInvokeCommand(): Command {
+  const command = makeCommand(
+    "invoke",
+    "run Pigeon's zip once: event from FILE or stdin, result on stdout, log on stderr",
+  );
+  addFunctionOptions(command, { zip: "dist/pigeon.zip, built if need be", ...PIGEON_FUNCTION });
+  return finish(command, async (options) => {
+    const wanted = { ...readDevelopmentEnvironment(), ...readFunctionEnvironment(options) };
+    const code = options.zip ?? (await findOrBuildArtifact(ROOT, say));
+    const { environment } = await provideBroker(wanted, say);
+    return makeFunctionConfiguration({
+      ...PIGEON_FUNCTION,
+      code,
+      handler: options.handler ?? PIGEON_FUNCTION.handler,
+      runtime: options.runtime,
+      timeout: options.timeout ?? PIGEON_FUNCTION.timeout,
+      memorySize: options.memory,
+      environment,
+    });
+  });
+}
+
+function finish(command: Command, configure: (options: InvokeOptions) => Promise<FunctionConfiguration>): Command {
+  return command
+    .option("--json", "print one JSON object: status, function error, payload and the figures of REPORT")
+    .argument("[file]", "the event as JSON (default: stdin)")
+    .action(async (file: string | undefined, options: InvokeOptions) => {
+      const payload = await readPayload(file);
+      await invokeOnce(await configure(options), payload, options.json === true);
+    });
+}
+
+async function readPayload(file: string | undefined): Promise<Buffer> {
+  if (file === undefined && process.stdin.isTTY) say("reading the event from the terminal; end it with Ctrl-D");
+  try {
+    return parsePayload(await (file === undefined ? buffer(process.stdin) : readFile(file)));
+  } catch (cause) {
+    const source = file ?? "stdin";
+    const reason = cause instanceof InvalidPayloadError ? cause.message.split("\n")[0] : String(cause);
+    throw new ConfigurationError([`event: expected JSON from ${source}, got: ${reason}`], { cause });
+  }
+}
+
+async function invokeOnce(fn: FunctionConfiguration, payload: Buffer, json: boolean): Promise<void> {
+  const lambda = await LocalLambda.start(fn, { log: (text) => process.stderr.write(text) });
+  say(describeRuntime(lambda.runtime));
+  try {
+    const result = await Promise.race([lambda.invoke(payload), stopSignal()]);
+    if (typeof result === "string") {
+      process.exitCode = FAILED;
+      say(`stopped by ${result}`);
+      return;
+    }
+    process.stdout.write(`${json ? JSON.stringify(describeResult(result)) : oneLine(result.payload)}\n`);
+    if (result.functionError !== undefined) process.exitCode = FAILED;
+  } finally {
+    await lambda.kill();
+  }
+}
+
+/** The member names are those of AWS's Invoke answer and of REPORT. */
+function describeResult({ requestId, functionError, payload, report }: InvocationResult): object {
+  return {
+    StatusCode: 200,
+    ExecutedVersion: "$LATEST",
+    RequestId: requestId,
+    ...(functionError === undefined ? {} : { FunctionError: functionError }),
+    Payload: parseOrText(payload),
+    Report: report,
+  };
+}
+
+/** A handler may answer with JSON text of several lines: white space between its tokens says nothing. */
+function oneLine(payload: Buffer): string {
+  const text = payload.toString();
+  if (!/[\r\n]/.test(text)) return text;
+  return JSON.stringify(parseOrText(payload));
+}
+
+function parseOrText(payload: Buffer): unknown {
+  try {
+    return JSON.parse(payload.toString());
+  } catch {
+    return payload.toString();
+  }
+}

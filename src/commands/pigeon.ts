@@ -1,0 +1,25 @@
+import { makeBuildCommand } from "./build.ts";
+import { makeDownCommand } from "./down.ts";
+import { makeEventCommand } from "./event.ts";
+import { makePigeonInvokeCommand } from "./invoke.ts";
+import { makeCommand, runProgram } from "./program.ts";
+import { makeQueueCommand } from "./queue.ts";
+import { makeUpCommand } from "./up.ts";
+
+/** The program `pigeon`. */
+export async function pigeon(argv: readonly string[]): Promise<void> {
+  const program = makeCommand(
+    "pigeon",
+    "The bridge of a crash-ingestion pipeline: from S3 to RabbitMQ, on AWS Lambda.",
+  );
+  const commands = [
+    makeBuildCommand(),
+    makeEventCommand(),
+    makePigeonInvokeCommand(),
+    makeQueueCommand(),
+    makeUpCommand(),
+    makeDownCommand(),
+  ];
+  for (const command of commands) program.addCommand(command);
+  await runProgram(program, argv);
+}

@@ -1,0 +1,121 @@
+import { randomUUID } from "node:crypto";
+import { appendFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { functionArn } from "./function.ts";
+import type { InvocationResult } from "./invocation.ts";
+import { type LocalLambda, TooManyRequestsError } from "./local-lambda.ts";
+
+export interface AsynchronousOptions {
+  /** Seconds before the first and the second retry; AWS waits 60 and 120. */
+  readonly retryDelays: readonly number[];
+  /** Where events go that no retry has helped, as AWS's on-failure records, one JSON object a line. */
+  readonly onFailure: string;
+  /** Told of every event that ended there, in one sentence. */
+  readonly say: (sentence: string) => void;
+}
+
+/** AWS retries a throttled event from 1 s up to 5 min apart. */
+const THROTTLE_DELAY = { first: 1, most: 300 };
+
+/** What an event has come to so far. */
+interface Attempt {
+  readonly requestId: string;
+  readonly payload: Buffer;
+  readonly result: InvocationResult | undefined;
+  readonly count: number;
+}
+
+/**
+ * Asynchronous invocations of one function: an accepted event is run, retried with the same request id, and finally kept in
+ * a file. Events that still wait for a retry when this stops are kept there too.
+ */
+export class AsynchronousInvocations {
+  readonly #lambda: LocalLambda;
+  readonly #options: AsynchronousOptions;
+  readonly #underWay = new Set<Promise<InvocationResult | undefined>>();
+  readonly #stopping = new AbortController();
+
+  constructor(lambda: LocalLambda, options: AsynchronousOptions) {
+    this.#lambda = lambda;
+    this.#options = options;
+  }
+
+  /** Resolves with the last result when the event has succeeded or has been kept; `onAttempt` hears of each one. */
+  invoke(payload: Buffer, onAttempt?: (result: InvocationResult) => void): Promise<InvocationResult | undefined> {
+    const running: Promise<InvocationResult | undefined> = this.#run(payload, onAttempt).finally(() =>
+      this.#underWay.delete(running),
+    );
+    this.#underWay.add(running);
+    return running;
+  }
+
+  /** Waits for the attempts under way; no retry begins any more. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.allSettled(this.#underWay);
+  }
+
+  async #run(
+    payload: Buffer,
+    onAttempt: ((result: InvocationResult) => void) | undefined,
+  ): Promise<InvocationResult | undefined> {
+    const requestId = randomUUID();
+    let attempt: Attempt = { requestId, payload, result: undefined, count: 0 };
+    for (const wait of [0, ...this.#options.retryDelays]) {
+      if (!(await this.#pause(wait))) return this.#keep(attempt, "Stopped");
+      const result = await this.#invokeUnthrottled(payload, requestId);
+      if (result === undefined) return this.#keep(attempt, "Stopped");
+      onAttempt?.(result);
+      if (result.functionError === undefined) return result;
+      attempt = { requestId, payload, result, count: attempt.count + 1 };
+    }
+    return this.#keep(attempt, "RetriesExhausted");
+  }
+
+  async #invokeUnthrottled(payload: Buffer, requestId: string): Promise<InvocationResult | undefined> {
+    for (let wait = THROTTLE_DELAY.first; ; wait = Math.min(2 * wait, THROTTLE_DELAY.most)) {
+      try {
+        return await this.#lambda.invoke(payload, { requestId });
+      } catch (error) {
+        if (!(error instanceof TooManyRequestsError)) throw error;
+        if (!(await this.#pause(wait))) return undefined;
+      }
+    }
+  }
+
+  /** False when everything is to stop. */
+  async #pause(seconds: number): Promise<boolean> {
+    if (this.#stopping.signal.aborted) return false;
+    if (seconds === 0) return true;
+    return delay(seconds * 1000, true, { signal: this.#stopping.signal }).catch(() => false);
+  }
+
+  /** https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html; "Stopped" is ours. */
+  async #keep(
+    { requestId, payload, result, count }: Attempt,
+    condition: string,
+  ): Promise<InvocationResult | undefined> {
+    const record = {
+      version: "1.0",
+      timestamp: new Date().toISOString(),
+      requestContext: {
+        requestId,
+        functionArn: `${functionArn(this.#lambda.fn)}:$LATEST`,
+        condition,
+        approximateInvokeCount: count,
+      },
+      requestPayload: JSON.parse(payload.toString()) as unknown,
+      ...(result === undefined ? {} : describeResponse(result)),
+    };
+    await appendFile(this.#options.onFailure, `${JSON.stringify(record)}\n`);
+    this.#options.say(`event ${requestId}: ${condition} after ${count} attempts; kept in ${this.#options.onFailure}`);
+    return result;
+  }
+}
+
+function describeResponse(result: InvocationResult): object {
+  return {
+    responseContext: { statusCode: 200, executedVersion: "$LATEST", functionError: result.functionError },
+    responsePayload: JSON.parse(result.payload.toString()) as unknown,
+  };
+}

@@ -1,0 +1,177 @@
+/**
+ * The pipeline on one machine: an object put into the local S3 makes the built zip run in the local Lambda, which publishes
+ * to a real RabbitMQ. What it started it stops, in reverse order; what fails on the way is named.
+ */
+import { watch } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { PutBucketNotificationConfigurationCommand, S3Client } from "@aws-sdk/client-s3";
+import { RAW_CRASH_PREFIX } from "../crash/keys.ts";
+import { StackError } from "../ops/errors.ts";
+import { readPigeonConfiguration } from "../pigeon/configuration.ts";
+import { Queues } from "../queue/queues.ts";
+import { CrashStore } from "../storage/crash-store.ts";
+import { buildArtifact } from "./artifact.ts";
+import { stopBroker } from "./broker/broker.ts";
+import { brokerDirectory, provideBroker, ROOT, readDevelopmentEnvironment, stateDirectory } from "./development.ts";
+import { AsynchronousInvocations } from "./lambda/asynchronous-invocations.ts";
+import { functionArn, makeFunctionConfiguration } from "./lambda/function.ts";
+import type { InvocationResult } from "./lambda/invocation.ts";
+import { startInvokeApi } from "./lambda/invoke-api.ts";
+import { LocalLambda } from "./lambda/local-lambda.ts";
+import { describeRuntime } from "./lambda/runtime.ts";
+import { claimPipeline } from "./running-pipeline.ts";
+import { startLocalS3 } from "./s3/server.ts";
+
+export const BUCKET = "dev-bucket";
+const REGION = "us-east-1";
+
+/** AWS's delays before retries of asynchronous invocations, seconds. */
+const RETRY_DELAYS = [60, 120];
+
+/** Ports that are taken when they are free and nobody asked for others. */
+const USUAL_PORTS = { s3: 9000, lambda: 9001 };
+
+/** Milliseconds without a further change before a rebuild. */
+const SETTLE_TIME = 100;
+
+export interface PipelineOptions {
+  readonly print: (line: string) => void;
+  readonly s3Port?: number;
+  readonly lambdaPort?: number;
+}
+
+export interface Pipeline {
+  readonly store: CrashStore;
+  readonly queues: Queues;
+  readonly queueNames: readonly string[];
+  /** Resolves with the first invocation that begins from now on and ends; undefined when it was kept without a result. */
+  nextInvocation(): Promise<InvocationResult | undefined>;
+  /** Where everything listens, and what to do with it. */
+  readonly description: string;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Starts everything; rejects with one clear sentence, and then nothing that it started is left. */
+export async function startPipeline(options: PipelineOptions): Promise<Pipeline> {
+  await using stack = new AsyncDisposableStack();
+  const { print } = options;
+  stack.defer(await claimPipeline());
+  const artifact = await buildArtifact(ROOT);
+  print(`built dist/pigeon.zip: ${artifact.size} bytes, sha256 ${artifact.sha256}`);
+  const broker = await provideBroker(readDevelopmentEnvironment(), print);
+  if (broker.started) stack.defer(async () => void (await stopBroker(brokerDirectory())));
+  const queueNames = readPigeonConfiguration(broker.environment).queues.map(({ name }) => name);
+  const queues = stack.use(await Queues.open(broker.address));
+  for (const name of queueNames) await queues.declare(name);
+
+  const log = (text: string): void => print(text.replace(/\n$/, ""));
+  const fn = makeFunctionConfiguration({
+    name: "pigeon",
+    handler: "pigeon.handler",
+    timeout: 30,
+    region: REGION,
+    code: artifact.path,
+    environment: broker.environment,
+  });
+  const lambda = await LocalLambda.start(fn, { log });
+  stack.defer(() => lambda.stop());
+  print(describeRuntime(lambda.runtime));
+  const onFailure = join(stateDirectory(), "failed-events.jsonl");
+  const events = new AsynchronousInvocations(lambda, { retryDelays: RETRY_DELAYS, onFailure, say: print });
+  stack.defer(() => events.stop());
+  const waiting: ((result: InvocationResult | undefined) => void)[] = [];
+
+  const api = await usualOrFree(options.lambdaPort, USUAL_PORTS.lambda, (port) => startInvokeApi(lambda, port));
+  stack.defer(() => api.stop());
+  const directory = join(stateDirectory(), "s3");
+  await mkdir(directory, { recursive: true });
+  const notify = async (_arn: string, event: object): Promise<void> => {
+    const result = await events.invoke(Buffer.from(JSON.stringify(event)), (first) => waiting.shift()?.(first));
+    if (result === undefined) waiting.shift()?.(undefined);
+  };
+  const s3 = await usualOrFree(options.s3Port, USUAL_PORTS.s3, (port) =>
+    startLocalS3({
+      directory,
+      port,
+      region: REGION,
+      notify,
+      onError: (error) => print(`notification failed: ${error}`),
+    }),
+  );
+  stack.use(s3);
+  print(`S3 is ready on ${s3.endpoint}`);
+  const store = new CrashStore({ bucket: BUCKET, region: REGION, endpoint: s3.endpoint });
+  stack.defer(() => store.close());
+  await store.ensureBucket();
+  await notifyFunction(s3.endpoint, functionArn(fn));
+  stack.defer(rebuildOnChange(lambda, print));
+  const started = stack.move();
+  return {
+    store,
+    queues,
+    queueNames,
+    nextInvocation: () => new Promise((resolve) => waiting.push(resolve)),
+    description: describe(s3.endpoint, api.url, broker.address, onFailure),
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+}
+
+/** The port asked for; else the usual one if it is free, else any. */
+async function usualOrFree<T>(
+  wanted: number | undefined,
+  usual: number,
+  start: (port: number) => Promise<T>,
+): Promise<T> {
+  if (wanted !== undefined) return start(wanted);
+  return start(usual).catch((error: unknown) => {
+    if (error instanceof StackError) return start(0);
+    throw error;
+  });
+}
+
+async function notifyFunction(endpoint: string, arn: string): Promise<void> {
+  const credentials = { accessKeyId: "local", secretAccessKey: "local" };
+  const client = new S3Client({ endpoint, region: REGION, forcePathStyle: true, credentials });
+  const Filter = { Key: { FilterRules: [{ Name: "prefix" as const, Value: RAW_CRASH_PREFIX }] } };
+  const LambdaFunctionConfigurations = [
+    { Id: "raw-crash", LambdaFunctionArn: arn, Events: ["s3:ObjectCreated:*" as const], Filter },
+  ];
+  const NotificationConfiguration = { LambdaFunctionConfigurations };
+  await client.send(new PutBucketNotificationConfigurationCommand({ Bucket: BUCKET, NotificationConfiguration }));
+  client.destroy();
+}
+
+/** New code takes effect with the next invocation; code that does not compile leaves the old one in place. */
+function rebuildOnChange(lambda: LocalLambda, print: (line: string) => void): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const rebuild = async (): Promise<void> => {
+    try {
+      const artifact = await buildArtifact(ROOT);
+      await lambda.updateCode(artifact.path);
+      print(`rebuilt dist/pigeon.zip: ${artifact.size} bytes, sha256 ${artifact.sha256}`);
+    } catch (error) {
+      print(`the old code stays: ${error instanceof Error ? error.message : error}`);
+    }
+  };
+  const watcher = watch(join(ROOT, "src"), { recursive: true }, (_event, file) => {
+    if (!/^(crash|ops|queue|pigeon)[/\\].*\.ts$/.test(file ?? "")) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => void rebuild(), SETTLE_TIME);
+  });
+  return () => {
+    clearTimeout(timer);
+    watcher.close();
+  };
+}
+
+function describe(s3: string, lambda: string, broker: { host: string; port: number }, onFailure: string): string {
+  return [
+    "",
+    "The pipeline is up; Ctrl-C stops it. Changes of src/ are built and taken over.",
+    `  S3        ${s3}  bucket ${BUCKET}, any credentials, path style`,
+    `  Lambda    ${lambda}  function pigeon`,
+    `  RabbitMQ  ${broker.host}:${broker.port}`,
+    `  failed    ${onFailure}`,
+  ].join("\n");
+}
