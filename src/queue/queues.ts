@@ -53,7 +53,7 @@ export class Queues {
     });
   }
 
-  /** The bodies of up to `most` messages, which stay in the queue (and count as delivered once more). */
+  /** The bodies of up to `most` messages, which go back into the queue: counted as delivered once more, not always in their old order. */
   async peek(name: string, most: number): Promise<readonly string[]> {
     return this.#ask(name, async (channel) => {
       const bodies: string[] = [];

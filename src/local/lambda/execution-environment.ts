@@ -43,6 +43,8 @@ export class ExecutionEnvironment {
   #fresh = true;
   #stopped = false;
   #peak = 0;
+  /** When the runtime last finished what it had to do, on the clock of `performance.now()`. */
+  #settledAt = 0;
   #tail: LogTail | undefined;
 
   constructor(options: EnvironmentOptions) {
@@ -60,8 +62,7 @@ export class ExecutionEnvironment {
     const initFailure = this.#isRunning() ? undefined : await this.#initAgain(requestId, started + limit);
     this.#log(platform.formatStart(requestId));
     const outcome = initFailure ?? (await this.#run(request, started + limit));
-    const elapsed = performance.now() - started;
-    const duration = outcome.status === "timeout" ? limit : elapsed;
+    const duration = outcome.status === "timeout" ? limit : this.#settledAt - started;
     const report = this.#makeReport(requestId, duration, initDuration, outcome);
     this.#logEnd(outcome, report);
     this.#tail = undefined;
@@ -87,7 +88,7 @@ export class ExecutionEnvironment {
     this.#log(formatRuntimeVersion(this.#options));
     const started = performance.now();
     const failure = await this.#initialize(requestId, started + INIT_LIMIT);
-    const duration = performance.now() - started;
+    const duration = this.#settledAt - started;
     if (failure === undefined) return duration;
     this.#log(platform.formatInitReport(duration, "init", failure.status ?? "error", failure.errorType));
     return undefined;
@@ -97,7 +98,7 @@ export class ExecutionEnvironment {
     const started = performance.now();
     const failure = await this.#initialize(requestId, deadline);
     if (failure === undefined) return undefined;
-    const duration = performance.now() - started;
+    const duration = this.#settledAt - started;
     this.#log(platform.formatInitReport(duration, "invoke", failure.status ?? "error", failure.errorType));
     return failure;
   }
@@ -116,6 +117,7 @@ export class ExecutionEnvironment {
     void process.exited.then((exit) => events.push({ type: "exit", exit }));
     process.memory.start();
     const event = await events.next(deadline);
+    this.#settledAt = performance.now();
     this.#measure(process);
     if (event.type === "next") {
       await process.drain();
@@ -135,6 +137,7 @@ export class ExecutionEnvironment {
     process.memory.start();
     this.#api?.send({ ...request, deadline: Math.floor(Date.now() + deadline - performance.now()) });
     const outcome = await this.#awaitOutcome(request.requestId, events, deadline);
+    this.#settledAt = performance.now();
     this.#measure(process);
     if (outcome.ended) await this.#reset();
     else await process.drain();

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { setTimeout as delay, setImmediate } from "node:timers/promises";
 
 /** Receives whole lines (or console messages of several lines), each ending in a line feed. */
 export type LineSink = (text: string) => void;
@@ -11,10 +12,21 @@ const FRAME_HEADER = 16;
 
 const LINE_FEED = 0x0a;
 
+/**
+ * More than this at once may not have fitted into a pipe's buffer (the kernel counts some 700 bytes even for a short line):
+ * Node.js then keeps the rest in the process and writes it when the pipe is free again, after the handler's answer.
+ */
+const BUFFERED = { lines: 200, bytes: 64 * 1024 };
+
+/** How long nothing must come after so much output before it counts as complete; ms. */
+const QUIET = 20;
+
 /** Reads one function's stdout, stderr and telemetry pipe and hands on what it says, line by line. */
 export class FunctionOutput {
   readonly #flushes: (() => void)[] = [];
   #reads = 0;
+  #lines = 0;
+  #bytes = 0;
 
   constructor(lines: readonly Readable[], frames: Readable, sink: LineSink) {
     for (const stream of lines) this.#readLines(stream, sink);
@@ -27,13 +39,21 @@ export class FunctionOutput {
    * reads nothing means that they are empty.
    */
   async drain(): Promise<void> {
-    for (;;) {
-      const before = this.#reads;
-      await new Promise((resolve) => setImmediate(resolve));
-      await new Promise((resolve) => setImmediate(resolve));
-      if (before === this.#reads) break;
-    }
+    await this.#untilQuiet(async () => {
+      await setImmediate();
+      await setImmediate();
+    });
+    if (this.#lines > BUFFERED.lines || this.#bytes > BUFFERED.bytes) await this.#untilQuiet(() => delay(QUIET));
+    this.#lines = 0;
+    this.#bytes = 0;
     for (const flush of this.#flushes) flush();
+  }
+
+  async #untilQuiet(pause: () => Promise<unknown>): Promise<void> {
+    for (let before = -1; before !== this.#reads; ) {
+      before = this.#reads;
+      await pause();
+    }
   }
 
   #readLines(stream: Readable, sink: LineSink): void {
@@ -46,9 +66,13 @@ export class FunctionOutput {
     stream.on("error", () => {});
     stream.on("data", (chunk: Buffer) => {
       this.#reads++;
+      this.#bytes += chunk.length;
       const text = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
       const end = text.lastIndexOf(LINE_FEED) + 1;
-      for (const line of splitLines(text.subarray(0, end))) sink(line);
+      for (const line of splitLines(text.subarray(0, end))) {
+        this.#lines++;
+        sink(line);
+      }
       rest = text.subarray(end);
       if (rest.length > LINE_LIMIT) flush();
     });

@@ -42,7 +42,8 @@ function rejectInvalidUtf8(body: Buffer): void {
 
 /** The three complaints that people meet: an unknown word, an unexpected end, an unexpected character. */
 function describeInvalidJson(text: string): InvalidPayloadError {
-  const at = firstInvalidCharacter(text);
+  const invalid = firstInvalidCharacter(text);
+  const at = invalid - (/[\w$]*$/.exec(text.slice(0, invalid))?.[0].length ?? 0);
   const word = /^[A-Za-z_$][\w$]*/.exec(text.slice(at))?.[0];
   if (word !== undefined) {
     const { line, column } = locate(text.slice(0, at + word.length));

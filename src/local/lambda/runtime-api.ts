@@ -74,6 +74,12 @@ export class RuntimeApi {
     return new RuntimeApi(server);
   }
 
+  /** The limits that could close an idle `/next`; ms, 0 for none. */
+  get timeouts(): Pick<http.Server, "keepAliveTimeout" | "requestTimeout" | "headersTimeout" | "timeout"> {
+    const { keepAliveTimeout, requestTimeout, headersTimeout, timeout } = this.#server;
+    return { keepAliveTimeout, requestTimeout, headersTimeout, timeout };
+  }
+
   /** A new runtime process is about to connect: its listener, and no memory of the last one. */
   reset(listener: RuntimeListener): void {
     this.#listener = listener;

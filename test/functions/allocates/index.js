@@ -1,0 +1,1 @@
+exports.handler = async ({ megabytes }) => Buffer.alloc(megabytes * 1024 * 1024, 1).length;

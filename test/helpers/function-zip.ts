@@ -1,0 +1,55 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { zipSync } from "fflate";
+import { type FunctionInput, makeFunctionConfiguration } from "../../src/local/lambda/function.ts";
+import type { InvocationResult } from "../../src/local/lambda/invocation.ts";
+import { LocalLambda, type LocalLambdaOptions } from "../../src/local/lambda/local-lambda.ts";
+import { ROOT } from "./program.ts";
+
+/** A folder for the test alone, removed after it. */
+export function makeFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "pigeon-test-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The zip of a function of test/functions. */
+export function zipFunction(t: TestContext, name: string): string {
+  const source = join(ROOT, "test", "functions", name);
+  const files = Object.fromEntries(readdirSync(source).map((file) => [file, readFileSync(join(source, file))]));
+  return writeZip(t, files);
+}
+
+/** A zip of these files. */
+export function writeZip(t: TestContext, files: Readonly<Record<string, Uint8Array>>): string {
+  const path = join(makeFolder(t), "function.zip");
+  writeFileSync(path, zipSync({ ...files }));
+  return path;
+}
+
+/** A local Lambda with a function of test/functions, its log, and a way to invoke it; stopped after the test. */
+export interface RunningFunction {
+  readonly lambda: LocalLambda;
+  readonly log: () => string;
+  invoke(event: unknown): Promise<InvocationResult>;
+}
+
+export async function startFunction(
+  t: TestContext,
+  name: string,
+  input: FunctionInput = {},
+  options: Partial<LocalLambdaOptions> = {},
+): Promise<RunningFunction> {
+  let log = "";
+  const fn = makeFunctionConfiguration({ name, code: zipFunction(t, name), ...input });
+  const lambda = await LocalLambda.start(fn, {
+    log: (text) => {
+      log += text;
+    },
+    ...options,
+  });
+  t.after(() => lambda.kill());
+  return { lambda, log: () => log, invoke: (event) => lambda.invoke(Buffer.from(JSON.stringify(event))) };
+}

@@ -1,0 +1,34 @@
+import type { TestContext } from "node:test";
+import {
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutBucketNotificationConfigurationCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+
+/** A client of the local S3, closed after the test. */
+export function makeClient(t: TestContext, { endpoint }: { readonly endpoint: string }): S3Client {
+  const credentials = { accessKeyId: "any", secretAccessKey: "any" };
+  const client = new S3Client({ endpoint, region: "us-east-1", forcePathStyle: true, credentials });
+  t.after(() => client.destroy());
+  return client;
+}
+
+export const FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:pigeon";
+
+/** A notification for everything that is created in a bucket. */
+export async function notifyAll(client: S3Client, bucket: string): Promise<void> {
+  const configuration = { LambdaFunctionArn: FUNCTION_ARN, Events: ["s3:ObjectCreated:*" as const] };
+  const NotificationConfiguration = { LambdaFunctionConfigurations: [configuration] };
+  await client.send(new PutBucketNotificationConfigurationCommand({ Bucket: bucket, NotificationConfiguration }));
+}
+
+/** Every object of a bucket: its text by its key. */
+export async function objectKeys(client: S3Client, bucket: string): Promise<Record<string, string>> {
+  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket }));
+  const entries = Contents.map(async ({ Key = "" }) => {
+    const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key }));
+    return [Key, (await Body?.transformToString()) ?? ""] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}

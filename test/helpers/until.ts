@@ -1,0 +1,12 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+/** Waits until `holds` answers with something true, and gives that; fails after `limit` ms naming what was waited for. */
+export async function until<T>(what: string, holds: () => T | Promise<T>, limit = 10_000): Promise<NonNullable<T>> {
+  const deadline = Date.now() + limit;
+  for (;;) {
+    const value = await holds();
+    if (value) return value as NonNullable<T>;
+    if (Date.now() > deadline) throw new Error(`still waiting after ${limit} ms for: ${what}`);
+    await delay(10);
+  }
+}

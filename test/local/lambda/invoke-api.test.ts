@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import test, { type TestContext } from "node:test";
+import {
+  InvalidRequestContentException,
+  InvokeCommand,
+  LambdaClient,
+  RequestTooLargeException,
+  ResourceNotFoundException,
+  TooManyRequestsException,
+} from "@aws-sdk/client-lambda";
+import { startInvokeApi } from "../../../src/local/lambda/invoke-api.ts";
+import { startFunction } from "../../helpers/function-zip.ts";
+
+async function serve(t: TestContext, name: string, concurrency = 10): Promise<{ client: LambdaClient; url: string }> {
+  const { lambda } = await startFunction(t, name, {}, { concurrency });
+  const api = await startInvokeApi(lambda, 0);
+  t.after(() => api.stop());
+  const credentials = { accessKeyId: "any", secretAccessKey: "any" };
+  const client = new LambdaClient({ endpoint: api.url, region: "us-east-1", credentials, maxAttempts: 1 });
+  t.after(() => client.destroy());
+  return { client, url: api.url };
+}
+
+test("AWS's SDK invokes a function by name, partial ARN and ARN", async (t) => {
+  const { client } = await serve(t, "echo");
+  const names = [
+    "echo",
+    "123456789012:function:echo",
+    "arn:aws:lambda:us-east-1:123456789012:function:echo",
+    "echo:$LATEST",
+  ];
+  for (const FunctionName of names) {
+    const answer = await client.send(new InvokeCommand({ FunctionName, Payload: Buffer.from('{"a":1}') }));
+    assert.equal(answer.Payload?.transformToString(), '{"a":1}', FunctionName);
+    assert.equal(answer.StatusCode, 200);
+    assert.equal(answer.ExecutedVersion, "$LATEST");
+    assert.equal(answer.FunctionError, undefined);
+    assert.match(answer.$metadata.requestId ?? "", /^[0-9a-f-]{36}$/);
+  }
+});
+
+test("the caller's qualifier and client context reach the function", async (t) => {
+  const { client } = await serve(t, "context");
+  const ClientContext = Buffer.from('{"custom":{"a":"b"}}').toString("base64");
+  const answer = await client.send(new InvokeCommand({ FunctionName: "context", Qualifier: "$LATEST", ClientContext }));
+  const context = JSON.parse(answer.Payload?.transformToString() ?? "");
+  assert.deepEqual(context.clientContext, { custom: { a: "b" } });
+  assert.equal(context.invokedFunctionArn, "arn:aws:lambda:us-east-1:123456789012:function:context:$LATEST");
+});
+
+test("a function error is 200 with FunctionError, and the log's tail comes when asked for", async (t) => {
+  const { client } = await serve(t, "throws");
+  const answer = await client.send(
+    new InvokeCommand({ FunctionName: "throws", LogType: "Tail", Payload: Buffer.from("{}") }),
+  );
+  assert.equal(answer.StatusCode, 200);
+  assert.equal(answer.FunctionError, "Unhandled");
+  const log = Buffer.from(answer.LogResult ?? "", "base64").toString();
+  assert.match(log, /^START RequestId: [\s\S]*Invoke Error[\s\S]*\nREPORT .*\n$/);
+});
+
+test("no payload is an empty object, DryRun runs nothing", async (t) => {
+  const { client } = await serve(t, "echo");
+  assert.equal((await client.send(new InvokeCommand({ FunctionName: "echo" }))).Payload?.transformToString(), "{}");
+  const dry = await client.send(new InvokeCommand({ FunctionName: "echo", InvocationType: "DryRun" }));
+  assert.equal(dry.StatusCode, 204);
+});
+
+test("errors are AWS's exceptions to its SDK", async (t) => {
+  const { client } = await serve(t, "sleeps", 1);
+  const invoke = (change: object): Promise<unknown> =>
+    client.send(new InvokeCommand({ FunctionName: "sleeps", ...change }));
+  await assert.rejects(invoke({ FunctionName: "doesnotexist" }), (error: unknown) => {
+    assert.ok(error instanceof ResourceNotFoundException);
+    assert.equal(
+      error.message,
+      "Function not found: arn:aws:lambda:us-east-1:123456789012:function:doesnotexist:$LATEST",
+    );
+    return error.$metadata.httpStatusCode === 404;
+  });
+  await assert.rejects(invoke({ Payload: Buffer.from("nope") }), (error: unknown) => {
+    assert.ok(error instanceof InvalidRequestContentException);
+    return error.Type === "User" && error.$metadata.httpStatusCode === 400;
+  });
+  await assert.rejects(invoke({ Payload: Buffer.from(`"${"x".repeat(6_291_555)}"`) }), (error: unknown) => {
+    assert.ok(error instanceof RequestTooLargeException);
+    return error.$metadata.httpStatusCode === 413;
+  });
+  const running = invoke({ Payload: Buffer.from('{"ms":500}') });
+  const second = invoke({ Payload: Buffer.from('{"ms":500}') });
+  const [one, other] = await Promise.allSettled([running, second]);
+  const refused = one.status === "rejected" ? one : other;
+  assert.ok(refused.status === "rejected" && refused.reason instanceof TooManyRequestsException);
+  assert.equal(refused.reason.Reason, "ReservedFunctionConcurrentInvocationLimitExceeded");
+  await assert.rejects(invoke({ InvocationType: "Event" }), /Event is not supported yet/);
+});
+
+test("another path or method is told", async (t) => {
+  const { url } = await serve(t, "echo");
+  const answer = await fetch(`${url}/2015-03-31/functions`);
+  assert.equal(answer.status, 404);
+  assert.match(await answer.text(), /expected POST/);
+});
+
+test("a port in use is one clear sentence", async (t) => {
+  const other = createServer().listen(0, "127.0.0.1");
+  t.after(() => other.close());
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+  const { lambda } = await startFunction(t, "echo");
+  await assert.rejects(startInvokeApi(lambda, port), {
+    name: "StackError",
+    message: `port ${port} is in use: stop the program that listens on it, or choose another with --port`,
+  });
+});

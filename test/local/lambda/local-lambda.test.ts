@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import test from "node:test";
+import { startFunction, zipFunction } from "../../helpers/function-zip.ts";
+import { until } from "../../helpers/until.ts";
+
+const parse = (payload: Buffer): Record<string, number> => JSON.parse(payload.toString());
+
+test("one after the other share an environment, at the same time each has its own", async (t) => {
+  const { invoke } = await startFunction(t, "counts");
+  const first = parse((await invoke({})).payload);
+  const second = parse((await invoke({})).payload);
+  assert.deepEqual(second, { count: 2, pid: first.pid });
+  const both = (await Promise.all([invoke({ ms: 100 }), invoke({ ms: 100 })])).map(({ payload }) => parse(payload).pid);
+  assert.equal(new Set(both).size, 2);
+});
+
+test("above the limit an invocation is refused, and the limit is free again after", async (t) => {
+  const { invoke } = await startFunction(t, "counts", {}, { concurrency: 1 });
+  const running = invoke({ ms: 200 });
+  await assert.rejects(invoke({}), { name: "TooManyRequestsError", code: "ERR_TOO_MANY_REQUESTS" });
+  await running;
+  assert.equal((await invoke({})).functionError, undefined);
+});
+
+test("new code takes effect with the next invocation and disturbs none under way", async (t) => {
+  const { lambda, invoke } = await startFunction(t, "counts", { timeout: 10 });
+  const running = invoke({ ms: 300 });
+  await lambda.updateCode(zipFunction(t, "echo"));
+  assert.equal((await invoke({ new: true })).payload.toString(), '{"new":true}');
+  assert.equal(parse((await running).payload).count, 1);
+  assert.equal((await invoke(1)).payload.toString(), "1");
+});
+
+test("code that cannot be read leaves the old one in place", async (t) => {
+  const { lambda, invoke } = await startFunction(t, "counts");
+  await assert.rejects(lambda.updateCode("nowhere.zip"), /found nothing at nowhere\.zip/);
+  assert.equal(parse((await invoke({})).payload).count, 1);
+});
+
+test("kill ends what is under way, as a crash, and removes the code", async (t) => {
+  const { lambda, invoke, log } = await startFunction(t, "environment");
+  const { env } = JSON.parse((await invoke({})).payload.toString());
+  const sleeping = await startFunction(t, "sleeps", { timeout: 60 });
+  const running = sleeping.invoke({ ms: 60_000 });
+  await until("it runs", () => sleeping.log().includes("START"));
+  await sleeping.lambda.kill();
+  assert.match((await running).payload.toString(), /signal: killed/);
+  assert.ok(existsSync(env.LAMBDA_TASK_ROOT), log());
+  await lambda.stop();
+  assert.equal(existsSync(env.LAMBDA_TASK_ROOT), false);
+});
