@@ -61,6 +61,7 @@ async function bundle(root: string): Promise<Uint8Array> {
   try {
     const result = await build({
       absWorkingDir: root,
+      preserveSymlinks: true, // paths of modules are in the bundle: they must not tell where node_modules really lies
       entryPoints: ["src/pigeon/pigeon.ts"],
       bundle: true,
       // amqplib is CommonJS and requires node: modules, which an ESM bundle refuses at run time.

@@ -9,6 +9,7 @@ import { PutBucketNotificationConfigurationCommand, S3Client } from "@aws-sdk/cl
 import { RAW_CRASH_PREFIX } from "../crash/keys.ts";
 import { StackError } from "../ops/errors.ts";
 import { readPigeonConfiguration } from "../pigeon/configuration.ts";
+import type { ThrottledQueue } from "../pigeon/throttle.ts";
 import { Queues } from "../queue/queues.ts";
 import { CrashStore } from "../storage/crash-store.ts";
 import { buildArtifact } from "./artifact.ts";
@@ -44,7 +45,7 @@ export interface PipelineOptions {
 export interface Pipeline {
   readonly store: CrashStore;
   readonly queues: Queues;
-  readonly queueNames: readonly string[];
+  readonly configuredQueues: readonly ThrottledQueue[];
   /** Resolves with the first invocation that begins from now on and ends; undefined when it was kept without a result. */
   nextInvocation(): Promise<InvocationResult | undefined>;
   /** Where everything listens, and what to do with it. */
@@ -61,9 +62,9 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   print(`built dist/pigeon.zip: ${artifact.size} bytes, sha256 ${artifact.sha256}`);
   const broker = await provideBroker(readDevelopmentEnvironment(), print);
   if (broker.started) stack.defer(async () => void (await stopBroker(brokerDirectory())));
-  const queueNames = readPigeonConfiguration(broker.environment).queues.map(({ name }) => name);
+  const { queues: configuredQueues } = readPigeonConfiguration(broker.environment);
   const queues = stack.use(await Queues.open(broker.address));
-  for (const name of queueNames) await queues.declare(name);
+  for (const { name } of configuredQueues) await queues.declare(name);
 
   const log = (text: string): void => print(text.replace(/\n$/, ""));
   const fn = makeFunctionConfiguration({
@@ -110,7 +111,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   return {
     store,
     queues,
-    queueNames,
+    configuredQueues,
     nextInvocation: () => new Promise((resolve) => waiting.push(resolve)),
     description: describe(s3.endpoint, api.url, broker.address, onFailure),
     [Symbol.asyncDispose]: () => started.disposeAsync(),

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseCrashId } from "../crash/crash-id.ts";
 import { rawCrashKey } from "../crash/keys.ts";
 import { StackError } from "../ops/errors.ts";
+import { passesThrottle } from "../pigeon/throttle.ts";
 import type { Pipeline } from "./pipeline.ts";
 
 /** The crash of the story. */
@@ -21,7 +22,9 @@ const SHOWN_ITEMS = 10;
 export async function flySample(pipeline: Pipeline, print: (line: string) => void): Promise<void> {
   const id = parseCrashId(SAMPLE_ID);
   if (id === undefined) throw new TypeError(`${SAMPLE_ID} is no crash id`);
-  const [queue = ""] = pipeline.queueNames;
+  const [first] = pipeline.configuredQueues;
+  if (first === undefined) throw new TypeError("no queue is configured");
+  const queue = first.name;
   const before = await pipeline.queues.count(queue);
   const invocation = pipeline.nextInvocation();
   print(`putting ${rawCrashKey(id)} into S3`);
@@ -31,8 +34,12 @@ export async function flySample(pipeline: Pipeline, print: (line: string) => voi
   const result = await hop("Lambda: the function was not invoked to its end", invocation);
   if (result?.functionError !== undefined)
     throw new StackError(`the sample stuck at Lambda: the function failed with ${result.payload}`);
+  if (!passesThrottle(id, first))
+    throw new StackError(
+      `the sample stuck at RabbitMQ: nothing arrived in ${queue}: its throttle is ${first.throttle}`,
+    );
   await hop(`RabbitMQ: nothing arrived in ${queue}`, arrival(pipeline, queue, before));
-  for (const name of pipeline.queueNames) {
+  for (const { name } of pipeline.configuredQueues) {
     print(`${name}: ${await pipeline.queues.count(name)} items`);
     for (const item of await pipeline.queues.peek(name, SHOWN_ITEMS)) print(`item: ${item}`);
   }

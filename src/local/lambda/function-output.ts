@@ -21,15 +21,15 @@ const BUFFERED = { lines: 200, bytes: 64 * 1024 };
 /** How long nothing must come after so much output before it counts as complete; ms. */
 const QUIET = 20;
 
-/** Reads one function's stdout, stderr and telemetry pipe and hands on what it says, line by line. */
+/** Reads one function's output (stdout and stderr) and telemetry pipe and hands on what it says, line by line. */
 export class FunctionOutput {
-  readonly #flushes: (() => void)[] = [];
+  #flush = (): void => {};
   #reads = 0;
   #lines = 0;
   #bytes = 0;
 
-  constructor(lines: readonly Readable[], frames: Readable, sink: LineSink) {
-    for (const stream of lines) this.#readLines(stream, sink);
+  constructor(lines: Readable, frames: Readable, sink: LineSink) {
+    this.#readLines(lines, sink);
     this.#readFrames(frames, sink);
   }
 
@@ -46,7 +46,7 @@ export class FunctionOutput {
     if (this.#lines > BUFFERED.lines || this.#bytes > BUFFERED.bytes) await this.#untilQuiet(() => delay(QUIET));
     this.#lines = 0;
     this.#bytes = 0;
-    for (const flush of this.#flushes) flush();
+    this.#flush();
   }
 
   async #untilQuiet(pause: () => Promise<unknown>): Promise<void> {
@@ -62,7 +62,7 @@ export class FunctionOutput {
       if (rest.length > 0) sink(`${rest.toString()}\n`);
       rest = Buffer.alloc(0);
     };
-    this.#flushes.push(flush);
+    this.#flush = flush;
     stream.on("error", () => {});
     stream.on("data", (chunk: Buffer) => {
       this.#reads++;

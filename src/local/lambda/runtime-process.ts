@@ -16,6 +16,9 @@ export interface Exit {
 /** What a shell reports for a program that it cannot start. */
 const CANNOT_START: Exit = { code: 127, signal: null };
 
+/** stdout and stderr share one pipe, so that their lines keep their order; then the shell becomes the program. */
+const JOIN_OUTPUT = 'exec "$0" "$@" 2>&1';
+
 /** How long output of a dead process is waited for when somebody else still holds its pipes; ms. */
 const CLOSE_LIMIT = 1000;
 
@@ -43,14 +46,15 @@ export class RuntimeProcess {
   constructor(setting: RuntimeSetting, sink: LineSink) {
     const { fn, runtime, taskRoot } = setting;
     const preload = runtime.addon === "stand-in" ? ["--require", STAND_IN] : [];
-    this.#child = spawn(runtime.node, [...preload, runtime.client, fn.handler], {
+    const command = [runtime.node, ...preload, runtime.client, fn.handler];
+    this.#child = spawn("/bin/sh", ["-c", JOIN_OUTPUT, ...command], {
       cwd: taskRoot,
       env: makeEnvironmentVariables(setting),
-      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", "ignore", "pipe"],
       detached: true,
     });
-    const [, stdout, stderr, telemetry] = this.#child.stdio as unknown as [null, Readable, Readable, Readable];
-    this.#output = new FunctionOutput([stdout, stderr], telemetry, sink);
+    const [, output, , telemetry] = this.#child.stdio as unknown as [null, Readable, null, Readable];
+    this.#output = new FunctionOutput(output, telemetry, sink);
     this.memory = new MemoryWatch(this.#child.pid ?? 0);
     this.exited = this.#waitForExit(sink);
   }
