@@ -47,11 +47,8 @@ export async function findOrStartBroker(
       say("the development broker runs with other credentials: starting it again");
       await stop(state, options.places);
     }
-    const began = performance.now();
     const started = await start(options, directory);
     await writeState(directory, started);
-    const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    say(`RabbitMQ is ready on 127.0.0.1:${started.address.port} after ${seconds} s`);
     return { address: started.address, started: true };
   });
 }
@@ -83,11 +80,19 @@ async function start(options: BrokerOptions, directory: string): Promise<BrokerS
   const docker = findProgram("docker", places);
   if (server === undefined && docker !== undefined && (await hasDockerEngine(docker))) {
     say("starting RabbitMQ in Docker; the first time fetches its image");
-    return startContainer(docker, setting);
+    return timed(startContainer(docker, setting), say);
   }
   server ??= await installServer(directory, places, say);
   say("starting RabbitMQ, which takes about 5 s");
-  return startNode(server, setting);
+  return timed(startNode(server, setting), say);
+}
+
+async function timed(starting: Promise<BrokerState>, say: BrokerOptions["say"]): Promise<BrokerState> {
+  const began = performance.now();
+  const state = await starting;
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  say(`RabbitMQ is ready on 127.0.0.1:${state.address.port} after ${seconds} s`);
+  return state;
 }
 
 async function findRunning(directory: string): Promise<BrokerState | undefined> {
