@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { readEnvironmentFile } from "../local/development.ts";
+import { type FunctionConfiguration, makeFunctionConfiguration } from "../local/lambda/function.ts";
 import { ConfigurationError } from "../ops/errors.ts";
 import { collect } from "./program.ts";
 
@@ -34,10 +35,19 @@ export function readFunctionEnvironment({ env = [], envFile }: FunctionOptions):
   return { ...(envFile === undefined ? {} : readEnvironmentFile(envFile)), ...Object.fromEntries(env) };
 }
 
-export function requireZip({ zip }: FunctionOptions): string {
-  if (zip === undefined)
+/** The function that the options describe; throws a ConfigurationError with everything that is wrong. */
+export function readFunction(options: FunctionOptions & { readonly name?: string }): FunctionConfiguration {
+  if (options.zip === undefined)
     throw new ConfigurationError(["--zip: expected the path of a zip file or a folder, got nothing"]);
-  return zip;
+  return makeFunctionConfiguration({
+    name: options.name,
+    code: options.zip,
+    handler: options.handler,
+    runtime: options.runtime,
+    timeout: options.timeout,
+    memorySize: options.memory,
+    environment: readFunctionEnvironment(options),
+  });
 }
 
 /** For whole numbers of any option; the range is checked where the value is used. */

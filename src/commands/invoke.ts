@@ -3,14 +3,14 @@ import { buffer } from "node:stream/consumers";
 import type { Command } from "commander";
 import { findOrBuildArtifact } from "../local/artifact.ts";
 import { provideBroker, ROOT, readDevelopmentEnvironment } from "../local/development.ts";
-import { type FunctionConfiguration, makeFunctionConfiguration } from "../local/lambda/function.ts";
+import type { FunctionConfiguration } from "../local/lambda/function.ts";
 import type { InvocationResult } from "../local/lambda/invocation.ts";
 import { LocalLambda } from "../local/lambda/local-lambda.ts";
 import { InvalidPayloadError, parsePayload } from "../local/lambda/payload.ts";
 import { describeRuntime } from "../local/lambda/runtime.ts";
 import { ConfigurationError } from "../ops/errors.ts";
 import { stopSignal } from "../ops/stop-signal.ts";
-import { addFunctionOptions, type FunctionOptions, readFunctionEnvironment, requireZip } from "./function-options.ts";
+import { addFunctionOptions, type FunctionOptions, readFunction, readFunctionEnvironment } from "./function-options.ts";
 import { FAILED, makeCommand, say } from "./program.ts";
 
 type InvokeOptions = FunctionOptions & { readonly json?: boolean };
@@ -25,16 +25,7 @@ export function makeInvokeCommand(): Command {
     "run a function once: event from FILE or stdin, result on stdout, log on stderr",
   );
   addFunctionOptions(command, { zip: "none, must be given", handler: "index.handler", timeout: 3 });
-  return finish(command, async (options) =>
-    makeFunctionConfiguration({
-      code: requireZip(options),
-      handler: options.handler,
-      runtime: options.runtime,
-      timeout: options.timeout,
-      memorySize: options.memory,
-      environment: readFunctionEnvironment(options),
-    }),
-  );
+  return finish(command, async (options) => readFunction(options));
 }
 
 /** `pigeon invoke`: the same for Pigeon, with the development configuration and broker. */
@@ -46,17 +37,10 @@ export function makePigeonInvokeCommand(): Command {
   addFunctionOptions(command, { zip: "dist/pigeon.zip, built if need be", ...PIGEON_FUNCTION });
   return finish(command, async (options) => {
     const wanted = { ...readDevelopmentEnvironment(), ...readFunctionEnvironment(options) };
-    const code = options.zip ?? (await findOrBuildArtifact(ROOT, say));
+    const zip = options.zip ?? (await findOrBuildArtifact(ROOT, say));
     const { environment } = await provideBroker(wanted, say);
-    return makeFunctionConfiguration({
-      ...PIGEON_FUNCTION,
-      code,
-      handler: options.handler ?? PIGEON_FUNCTION.handler,
-      runtime: options.runtime,
-      timeout: options.timeout ?? PIGEON_FUNCTION.timeout,
-      memorySize: options.memory,
-      environment,
-    });
+    const env = Object.entries(environment);
+    return readFunction({ ...PIGEON_FUNCTION, ...options, zip, env });
   });
 }
 

@@ -1,16 +1,9 @@
 import type { Command } from "commander";
-import { makeFunctionConfiguration } from "../local/lambda/function.ts";
 import { startInvokeApi } from "../local/lambda/invoke-api.ts";
 import { LocalLambda } from "../local/lambda/local-lambda.ts";
 import { describeRuntime } from "../local/lambda/runtime.ts";
 import { stopSignal } from "../ops/stop-signal.ts";
-import {
-  addFunctionOptions,
-  type FunctionOptions,
-  parseWhole,
-  readFunctionEnvironment,
-  requireZip,
-} from "./function-options.ts";
+import { addFunctionOptions, type FunctionOptions, parseWhole, readFunction } from "./function-options.ts";
 import { makeCommand, say } from "./program.ts";
 
 type ServeOptions = FunctionOptions & { readonly name?: string; readonly port: number; readonly concurrency: number };
@@ -27,15 +20,7 @@ export function makeServeCommand(): Command {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const fn = makeFunctionConfiguration({
-    name: options.name,
-    code: requireZip(options),
-    handler: options.handler,
-    runtime: options.runtime,
-    timeout: options.timeout,
-    memorySize: options.memory,
-    environment: readFunctionEnvironment(options),
-  });
+  const fn = readFunction(options);
   const log = (text: string): void => {
     process.stderr.write(text);
   };

@@ -2,12 +2,11 @@ import { randomUUID } from "node:crypto";
 import type { TestContext } from "node:test";
 import type { BrokerAddress } from "../../src/queue/broker-address.ts";
 import { Queues } from "../../src/queue/queues.ts";
+import { brokerAddress } from "./amqp.ts";
 
 /** The RabbitMQ that the test run shares. */
 export function testBroker(): BrokerAddress {
-  const address = process.env.TEST_BROKER;
-  if (address === undefined) throw new Error("TEST_BROKER is not set: run the tests with npm test");
-  return JSON.parse(address) as BrokerAddress;
+  return brokerAddress();
 }
 
 /** Queues of the shared broker, closed after the test. */
@@ -34,18 +33,4 @@ export async function takeAll(queues: Queues, name: string): Promise<string[]> {
   const items: string[] = [];
   await queues.drain(name, Number.MAX_SAFE_INTEGER, (body) => items.push(body));
   return items;
-}
-
-/** Pigeon's variables for the shared broker. */
-export function pigeonVariables(queues: string): Record<string, string> {
-  const { host, port, user, password, virtualHost } = testBroker();
-  return {
-    PIGEON_HOST: host,
-    PIGEON_PORT: String(port),
-    PIGEON_USER: user,
-    PIGEON_PASSWORD: password,
-    PIGEON_VIRTUAL_HOST: virtualHost,
-    PIGEON_QUEUE: queues,
-    PIGEON_ENV: "test",
-  };
 }

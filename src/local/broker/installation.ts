@@ -1,7 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, existsSync, globSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { StackError } from "../../ops/errors.ts";
@@ -31,12 +31,15 @@ export interface SearchPlaces {
   /** For docker, apt-get and brew. */
   readonly path: string;
   readonly isRoot: boolean;
+  /** The program that Debian's packages ask whether they may start a service. */
+  readonly servicePolicy: string;
 }
 
 export const THIS_MACHINE: SearchPlaces = {
   servers: SERVER_PATHS,
   path: process.env.PATH ?? "",
   isRoot: process.getuid?.() === 0,
+  servicePolicy: "/usr/sbin/policy-rc.d",
 };
 
 /** Path of a rabbitmq-server that can be started privately. */
@@ -67,7 +70,7 @@ export async function installServer(
   const brew = findProgram("brew", places);
   if (aptGet !== undefined && places.isRoot) {
     say(`RabbitMQ is not on this machine: installing it with apt-get (about 35 MB); log in ${log}`);
-    await installWithApt(aptGet, log, say);
+    await withoutServices(places.servicePolicy, () => installWithApt(aptGet, log, say));
   } else if (brew !== undefined) {
     say(`RabbitMQ is not on this machine: installing it with Homebrew; log in ${log}`);
     await runLogged(brew, ["install", "rabbitmq"], log, say);
@@ -78,6 +81,19 @@ export async function installServer(
   if (server === undefined)
     throw new StackError(`RabbitMQ was installed but is not found: see ${log}, or ${WHAT_TO_DO}`);
   return server;
+}
+
+/** The package would start a broker for the whole machine, which listens on all interfaces: meanwhile that is forbidden. */
+async function withoutServices(servicePolicy: string, install: () => Promise<void>): Promise<void> {
+  const own = await writeFile(servicePolicy, "#!/bin/sh\nexit 101\n", { flag: "wx", mode: 0o755 }).then(
+    () => true,
+    () => false, // there is a policy already, as in containers: it stays
+  );
+  try {
+    await install();
+  } finally {
+    if (own) await rm(servicePolicy, { force: true });
+  }
 }
 
 async function installWithApt(aptGet: string, log: string, say: (sentence: string) => void): Promise<void> {
@@ -103,8 +119,7 @@ async function runLogged(
   const started = Date.now();
   const output = createWriteStream(log, { flags: "a" });
   await once(output, "open");
-  // RUNLEVEL=1 keeps Debian from starting the service, which would listen on all interfaces.
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   const child = spawn(program, args, { env, stdio: ["ignore", output, output], timeout: INSTALL_LIMIT });
   const progress = setInterval(
     () => say(`still installing (${Math.round((Date.now() - started) / 1000)} s): ${program} ${args[0]}`),

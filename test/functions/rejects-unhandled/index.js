@@ -1,4 +1,5 @@
 exports.handler = async () => {
+  setInterval(() => {}, 1000);
   Promise.reject(new Error("nobody handles this"));
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await new Promise(() => {});
 };

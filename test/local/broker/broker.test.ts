@@ -158,7 +158,7 @@ test("a broker that does not start is one clear sentence with the end of its log
   const server = join(folder, "rabbitmq-server");
   writeFileSync(server, '#!/bin/sh\necho "error: eacces in data directory"\nexit 3\n');
   chmodSync(server, 0o755);
-  const places = { servers: [server], path: "/nowhere", isRoot: false };
+  const places = { servers: [server], path: "/nowhere", isRoot: false, servicePolicy: "" };
   await assert.rejects(findOrStartBroker({ ...OPTIONS, directory: join(folder, "data"), places }), {
     name: "StackError",
     message: /^RabbitMQ does not start: ended with 3; error: eacces in data directory \(log in .*rabbitmq\.log\)$/,
@@ -166,7 +166,7 @@ test("a broker that does not start is one clear sentence with the end of its log
 });
 
 test("no RabbitMQ, no Docker, no right to install: the sentence says what to do", async (t) => {
-  const places = { servers: [], path: "/nowhere", isRoot: false };
+  const places = { servers: [], path: "/nowhere", isRoot: false, servicePolicy: "" };
   await assert.rejects(findOrStartBroker({ ...OPTIONS, directory: makeFolder(t), places }), {
     name: "StackError",
     message:
@@ -177,10 +177,14 @@ test("no RabbitMQ, no Docker, no right to install: the sentence says what to do"
 
 test("an installation that fails is told with its last line and its log", async (t) => {
   const folder = makeFolder(t);
-  writeFileSync(join(folder, "apt-get"), '#!/bin/sh\necho "E: Unable to locate package $4" >&2\nexit 100\n');
+  writeFileSync(
+    join(folder, "apt-get"),
+    '#!/bin/sh\n[ -x "$(dirname "$0")/policy-rc.d" ] || exit 1\necho "E: Unable to locate package $4" >&2\nexit 100\n',
+  );
   chmodSync(join(folder, "apt-get"), 0o755);
   const sentences: string[] = [];
-  const places = { servers: [], path: folder, isRoot: true };
+  const servicePolicy = join(folder, "policy-rc.d");
+  const places = { servers: [], path: folder, isRoot: true, servicePolicy };
   const say = (sentence: string): void => void sentences.push(sentence);
   await assert.rejects(findOrStartBroker({ ...OPTIONS, directory: folder, places, say }), (error: unknown) => {
     assert.ok(error instanceof Error);
@@ -190,6 +194,7 @@ test("an installation that fails is told with its last line and its log", async 
     );
     return true;
   });
+  assert.equal(existsSync(servicePolicy), false, "the ban on services is lifted");
   assert.match(sentences[0] ?? "", /RabbitMQ is not on this machine: installing it with apt-get/);
 });
 
@@ -199,7 +204,7 @@ test("where there is only Docker, the image is run on loopback with the definiti
   const docker = `#!/bin/sh\necho "$@" >> ${calls}\ncase $1 in run) echo container-id;; port) echo 127.0.0.1:1;; esac\n`;
   writeFileSync(join(folder, "docker"), docker);
   chmodSync(join(folder, "docker"), 0o755);
-  const places = { servers: [], path: folder, isRoot: false };
+  const places = { servers: [], path: folder, isRoot: false, servicePolicy: "" };
   const starting = findOrStartBroker({ ...OPTIONS, directory: join(folder, "data"), places, timeout: 300 });
   await assert.rejects(starting, /RabbitMQ in Docker is not ready after 300 ms/);
   const [info, run, port, remove] = readFileSync(calls, "utf8").split("\n");
