@@ -15,7 +15,7 @@ import { CrashStore } from "../storage/crash-store.ts";
 import { buildArtifact } from "./artifact.ts";
 import { stopBroker } from "./broker/broker.ts";
 import { brokerDirectory, provideBroker, ROOT, readDevelopmentEnvironment, stateDirectory } from "./development.ts";
-import { AsynchronousInvocations } from "./lambda/asynchronous-invocations.ts";
+import { AsynchronousInvocations, type AsynchronousOptions } from "./lambda/asynchronous-invocations.ts";
 import { functionArn, makeFunctionConfiguration } from "./lambda/function.ts";
 import type { InvocationResult } from "./lambda/invocation.ts";
 import { startInvokeApi } from "./lambda/invoke-api.ts";
@@ -46,8 +46,8 @@ export interface Pipeline {
   readonly store: CrashStore;
   readonly queues: Queues;
   readonly configuredQueues: readonly ThrottledQueue[];
-  /** Resolves with the first invocation that begins from now on and ends; undefined when it was kept without a result. */
-  nextInvocation(): Promise<InvocationResult | undefined>;
+  /** Resolves with the result of the next invocation that ends. */
+  nextInvocation(): Promise<InvocationResult>;
   /** Where everything listens, and what to do with it. */
   readonly description: string;
   [Symbol.asyncDispose](): Promise<void>;
@@ -66,46 +66,17 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const queues = stack.use(await Queues.open(broker.address));
   for (const { name } of configuredQueues) await queues.declare(name);
 
-  const log = (text: string): void => print(text.replace(/\n$/, ""));
-  const fn = makeFunctionConfiguration({
-    name: "pigeon",
-    handler: "pigeon.handler",
-    timeout: 30,
-    region: REGION,
-    code: artifact.path,
-    environment: broker.environment,
-  });
-  const lambda = await LocalLambda.start(fn, { log });
-  stack.defer(() => lambda.stop());
-  print(describeRuntime(lambda.runtime));
   const onFailure = join(stateDirectory(), "failed-events.jsonl");
-  const events = new AsynchronousInvocations(lambda, { retryDelays: RETRY_DELAYS, onFailure, say: print });
-  stack.defer(() => events.stop());
-  const waiting: ((result: InvocationResult | undefined) => void)[] = [];
-
+  const waiting: ((result: InvocationResult) => void)[] = [];
+  const { lambda, events } = await startFunction(stack, artifact.path, broker.environment, {
+    retryDelays: RETRY_DELAYS,
+    onFailure,
+    say: print,
+    onAttempt: (result) => waiting.shift()?.(result),
+  });
   const api = await usualOrFree(options.lambdaPort, USUAL_PORTS.lambda, (port) => startInvokeApi(lambda, port));
   stack.defer(() => api.stop());
-  const directory = join(stateDirectory(), "s3");
-  await mkdir(directory, { recursive: true });
-  const notify = async (_arn: string, event: object): Promise<void> => {
-    const result = await events.invoke(Buffer.from(JSON.stringify(event)), (first) => waiting.shift()?.(first));
-    if (result === undefined) waiting.shift()?.(undefined);
-  };
-  const s3 = await usualOrFree(options.s3Port, USUAL_PORTS.s3, (port) =>
-    startLocalS3({
-      directory,
-      port,
-      region: REGION,
-      notify,
-      onError: (error) => print(`notification failed: ${error}`),
-    }),
-  );
-  stack.use(s3);
-  print(`S3 is ready on ${s3.endpoint}`);
-  const store = new CrashStore({ bucket: BUCKET, region: REGION, endpoint: s3.endpoint });
-  stack.defer(() => store.close());
-  await store.ensureBucket();
-  await notifyFunction(s3.endpoint, functionArn(fn));
+  const { endpoint, store } = await startBucket(stack, options, functionArn(lambda.fn), events);
   stack.defer(rebuildOnChange(lambda, print));
   const started = stack.move();
   return {
@@ -113,9 +84,58 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     queues,
     configuredQueues,
     nextInvocation: () => new Promise((resolve) => waiting.push(resolve)),
-    description: describe(s3.endpoint, api.url, broker.address, onFailure),
+    description: describe(endpoint, api.url, broker.address, onFailure),
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
+}
+
+/** Pigeon's zip in the local Lambda, and the machinery that S3's events go through. */
+async function startFunction(
+  stack: AsyncDisposableStack,
+  code: string,
+  environment: Readonly<Record<string, string>>,
+  asynchronous: AsynchronousOptions,
+): Promise<{ lambda: LocalLambda; events: AsynchronousInvocations }> {
+  const fn = makeFunctionConfiguration({
+    name: "pigeon",
+    handler: "pigeon.handler",
+    timeout: 30,
+    region: REGION,
+    code,
+    environment,
+  });
+  const lambda = await LocalLambda.start(fn, { log: (text) => asynchronous.say(text.replace(/\n$/, "")) });
+  stack.defer(() => lambda.stop());
+  asynchronous.say(describeRuntime(lambda.runtime));
+  const events = new AsynchronousInvocations(lambda, asynchronous);
+  stack.defer(() => events.stop());
+  return { lambda, events };
+}
+
+/** The local S3 with a bucket whose raw crashes the function is told of. */
+async function startBucket(
+  stack: AsyncDisposableStack,
+  { print, s3Port }: PipelineOptions,
+  arn: string,
+  events: AsynchronousInvocations,
+): Promise<{ endpoint: string; store: CrashStore }> {
+  const directory = join(stateDirectory(), "s3");
+  await mkdir(directory, { recursive: true });
+  // As on AWS, S3 has done its part when Lambda has taken the event.
+  const notify = async (_arn: string, event: object): Promise<void> => {
+    void events.invoke(Buffer.from(JSON.stringify(event)));
+  };
+  const onError = (error: unknown): void => print(`notification failed: ${error}`);
+  const s3 = await usualOrFree(s3Port, USUAL_PORTS.s3, (port) =>
+    startLocalS3({ directory, port, region: REGION, notify, onError }),
+  );
+  stack.use(s3);
+  print(`S3 is ready on ${s3.endpoint}`);
+  const store = new CrashStore({ bucket: BUCKET, region: REGION, endpoint: s3.endpoint });
+  stack.defer(() => store.close());
+  await store.ensureBucket();
+  await notifyFunction(s3.endpoint, arn);
+  return { endpoint: s3.endpoint, store };
 }
 
 /** The port asked for; else the usual one if it is free, else any. */

@@ -32,7 +32,7 @@ export async function flySample(pipeline: Pipeline, print: (line: string) => voi
   const dumps = new Map([["upload_file_minidump", SAMPLE_DUMP]]);
   await hop("S3: the raw crash is not stored", pipeline.store.save(id, { rawCrash, dumps }));
   const result = await hop("Lambda: the function was not invoked to its end", invocation);
-  if (result?.functionError !== undefined)
+  if (result.functionError !== undefined)
     throw new StackError(`the sample stuck at Lambda: the function failed with ${result.payload}`);
   if (!passesThrottle(id, first))
     throw new StackError(

@@ -12,6 +12,8 @@ export interface AsynchronousOptions {
   readonly onFailure: string;
   /** Told of every event that ended there, in one sentence. */
   readonly say: (sentence: string) => void;
+  /** Told of every attempt's result. */
+  readonly onAttempt?: (result: InvocationResult) => void;
 }
 
 /** AWS retries a throttled event from 1 s up to 5 min apart. */
@@ -40,9 +42,9 @@ export class AsynchronousInvocations {
     this.#options = options;
   }
 
-  /** Resolves with the last result when the event has succeeded or has been kept; `onAttempt` hears of each one. */
-  invoke(payload: Buffer, onAttempt?: (result: InvocationResult) => void): Promise<InvocationResult | undefined> {
-    const running: Promise<InvocationResult | undefined> = this.#run(payload, onAttempt).finally(() =>
+  /** Takes the event; resolves with the last result when it has succeeded or has been kept. Nobody need wait for that. */
+  invoke(payload: Buffer): Promise<InvocationResult | undefined> {
+    const running: Promise<InvocationResult | undefined> = this.#run(payload).finally(() =>
       this.#underWay.delete(running),
     );
     this.#underWay.add(running);
@@ -55,30 +57,33 @@ export class AsynchronousInvocations {
     await Promise.allSettled(this.#underWay);
   }
 
-  async #run(
-    payload: Buffer,
-    onAttempt: ((result: InvocationResult) => void) | undefined,
-  ): Promise<InvocationResult | undefined> {
-    const requestId = randomUUID();
-    let attempt: Attempt = { requestId, payload, result: undefined, count: 0 };
+  async #run(payload: Buffer): Promise<InvocationResult | undefined> {
+    let attempt: Attempt = { requestId: randomUUID(), payload, result: undefined, count: 0 };
     for (const wait of [0, ...this.#options.retryDelays]) {
       if (!(await this.#pause(wait))) return this.#keep(attempt, "Stopped");
-      const result = await this.#invokeUnthrottled(payload, requestId);
-      if (result === undefined) return this.#keep(attempt, "Stopped");
-      onAttempt?.(result);
-      if (result.functionError === undefined) return result;
-      attempt = { requestId, payload, result, count: attempt.count + 1 };
+      const result = await this.#invokeUnthrottled(attempt);
+      if (result === "stopped") return this.#keep(attempt, "Stopped");
+      if (result !== "failed") {
+        this.#options.onAttempt?.(result);
+        if (result.functionError === undefined) return result;
+        attempt = { ...attempt, result };
+      }
+      attempt = { ...attempt, count: attempt.count + 1 };
     }
     return this.#keep(attempt, "RetriesExhausted");
   }
 
-  async #invokeUnthrottled(payload: Buffer, requestId: string): Promise<InvocationResult | undefined> {
+  /** `failed` when this machine cannot start the function; that is retried as AWS retries its own errors. */
+  async #invokeUnthrottled({ payload, requestId }: Attempt): Promise<InvocationResult | "stopped" | "failed"> {
     for (let wait = THROTTLE_DELAY.first; ; wait = Math.min(2 * wait, THROTTLE_DELAY.most)) {
       try {
         return await this.#lambda.invoke(payload, { requestId });
       } catch (error) {
-        if (!(error instanceof TooManyRequestsError)) throw error;
-        if (!(await this.#pause(wait))) return undefined;
+        if (!(error instanceof TooManyRequestsError)) {
+          this.#options.say(`event ${requestId}: ${error instanceof Error ? error.message : error}`);
+          return "failed";
+        }
+        if (!(await this.#pause(wait))) return "stopped";
       }
     }
   }
@@ -116,6 +121,15 @@ export class AsynchronousInvocations {
 function describeResponse(result: InvocationResult): object {
   return {
     responseContext: { statusCode: 200, executedVersion: "$LATEST", functionError: result.functionError },
-    responsePayload: JSON.parse(result.payload.toString()) as unknown,
+    responsePayload: parseOrText(result.payload),
   };
+}
+
+/** A streamed response need not be JSON. */
+function parseOrText(payload: Buffer): unknown {
+  try {
+    return JSON.parse(payload.toString());
+  } catch {
+    return payload.toString();
+  }
 }
