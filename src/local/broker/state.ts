@@ -49,8 +49,8 @@ export async function withLock<T>(directory: string, work: () => Promise<T>): Pr
   const path = join(directory, "lock");
   const deadline = Date.now() + LOCK_LIMIT;
   while (!(await takeLock(path))) {
-    const owner = Number(await readFile(path, "utf8").catch(() => ""));
-    if (owner > 0 && commandLine(owner) === "") await rm(path, { force: true });
+    const owner = await readOwner(path);
+    if (isDead(owner)) await removeStaleLock(path);
     if (Date.now() > deadline) throw new StackError(`${path} is held by process ${owner}: stop it, or remove the file`);
     await delay(LOCK_POLL);
   }
@@ -59,6 +59,27 @@ export async function withLock<T>(directory: string, work: () => Promise<T>): Pr
   } finally {
     await rm(path, { force: true });
   }
+}
+
+async function readOwner(path: string): Promise<number> {
+  return Number(await readFile(path, "utf8").catch(() => ""));
+}
+
+/** A file without a pid is being written at this moment. */
+function isDead(owner: number): boolean {
+  return owner > 0 && commandLine(owner) === "";
+}
+
+/** Others may do the same at the same time: one that meanwhile took the lock gets it back. */
+async function removeStaleLock(path: string): Promise<void> {
+  const aside = `${path}.${process.pid}`;
+  try {
+    await rename(path, aside);
+  } catch {
+    return; // another process was faster
+  }
+  if (isDead(await readOwner(aside))) await rm(aside, { force: true });
+  else await rename(aside, path);
 }
 
 /** The file appears with its owner's pid in it, or not at all. */

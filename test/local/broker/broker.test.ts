@@ -17,6 +17,7 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { openConnection } from "../../../src/local/broker/amqp-handshake.ts";
 import { findBroker, findOrStartBroker, stopBroker } from "../../../src/local/broker/broker.ts";
+import { withLock } from "../../../src/local/broker/state.ts";
 import { Publisher } from "../../../src/queue/publisher.ts";
 import { Queues } from "../../../src/queue/queues.ts";
 import { makeFolder } from "../../helpers/function-zip.ts";
@@ -163,6 +164,23 @@ test("a broker that does not start is one clear sentence with the end of its log
     name: "StackError",
     message: /^RabbitMQ does not start: ended with 3; error: eacces in data directory \(log in .*rabbitmq\.log\)$/,
   });
+});
+
+test("the lock of a dead process is taken over, by one of many", async (t) => {
+  const folder = makeFolder(t);
+  const dead = spawn(process.execPath, ["-e", ""]);
+  await once(dead, "exit");
+  writeFileSync(join(folder, "lock"), String(dead.pid));
+  let inside = 0;
+  let most = 0;
+  const work = async (): Promise<void> => {
+    most = Math.max(most, ++inside);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    inside--;
+  };
+  await Promise.all([1, 2, 3].map(() => withLock(folder, work)));
+  assert.equal(most, 1);
+  assert.deepEqual(readdirSync(folder), []);
 });
 
 test("no RabbitMQ, no Docker, no right to install: the sentence says what to do", async (t) => {

@@ -185,6 +185,27 @@ test("an exit during init has AWS's error", async (t) => {
   assert.match(log(), /Phase: init\tStatus: error\tError Type: Runtime\.ExitError\n/);
 });
 
+test("an init that takes over 10 s is ended, and begins again within the function's own limit", async (t) => {
+  const environment = { LOAD_MS: "60000" };
+  const { invoke, log } = await startFunction(t, "loads-slowly", { environment, timeout: 1 });
+  const { requestId, payload, report } = await invoke({});
+  assert.match(log(), /^INIT_REPORT Init Duration: 10\d{3}\.\d\d ms\tPhase: init\tStatus: timeout$/m);
+  assert.match(log(), /^INIT_REPORT Init Duration: 1\d{3}\.\d\d ms\tPhase: invoke\tStatus: timeout$/m);
+  assert.deepEqual(parse(payload), {
+    errorType: "Sandbox.Timedout",
+    errorMessage: `RequestId: ${requestId} Error: Task timed out after 1.00 seconds`,
+  });
+  assert.equal(report.status, "timeout");
+  assert.equal(report.duration, 1000);
+});
+
+test("an init that is slow but within 10 s is no part of the duration, whatever the function's limit", async (t) => {
+  const { invoke } = await startFunction(t, "loads-slowly", { environment: { LOAD_MS: "1500" }, timeout: 1 });
+  const { payload, report } = await invoke({});
+  assert.equal(payload.toString(), '"loaded"');
+  assert.ok((report.initDuration ?? 0) >= 1500 && report.duration < 500, JSON.stringify(report));
+});
+
 test("a response of 6 MiB and 100 bytes passes, one byte more does not, and the process stays", async (t) => {
   const { invoke } = await startFunction(t, "big-response", { timeout: 20 });
   const fits = await invoke({ length: 6_291_554 }); // with its quotes
