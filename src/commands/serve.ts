@@ -6,7 +6,12 @@ import { stopSignal } from "../ops/stop-signal.ts";
 import { addFunctionOptions, type FunctionOptions, parseWhole, readFunction } from "./function-options.ts";
 import { makeCommand, say } from "./program.ts";
 
-type ServeOptions = FunctionOptions & { readonly name?: string; readonly port: number; readonly concurrency: number };
+type ServeOptions = FunctionOptions & {
+  readonly name?: string;
+  readonly port: number;
+  readonly concurrency: number;
+  readonly freeze: boolean;
+};
 
 /** `local-lambda serve`: the AWS Lambda Invoke API on loopback for one function, until it is stopped. */
 export function makeServeCommand(): Command {
@@ -15,6 +20,7 @@ export function makeServeCommand(): Command {
   return command
     .option("--name <name>", "the function's name (default: function)")
     .option("--port <number>", "0 takes a free one", parseWhole, 9001)
+    .option("--no-freeze", "let processes run between invocations, for debugging")
     .option("--concurrency <number>", "most execution environments at once", parseWhole, 10)
     .action(serve);
 }
@@ -24,7 +30,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const log = (text: string): void => {
     process.stderr.write(text);
   };
-  const lambda = await LocalLambda.start(fn, { log, concurrency: options.concurrency });
+  const lambda = await LocalLambda.start(fn, { log, concurrency: options.concurrency, freeze: options.freeze });
   try {
     const api = await startInvokeApi(lambda, options.port);
     say(describeRuntime(lambda.runtime));

@@ -28,6 +28,9 @@ export class AccessRefusedError extends Error {
 /** Seconds. The broker drops a frozen or dead client after two of these, so that connections do not pile up there. */
 const HEARTBEAT = 30;
 
+/** How long a broker may take to answer a good-bye; ms. */
+const GOODBYE_LIMIT = 500;
+
 /** The longest that one attempt to connect may take; ms. */
 const CONNECT_LIMIT = 5000;
 
@@ -93,7 +96,12 @@ export class BrokerLink {
         { noDelay: true, timeout, clientProperties: { connection_name: "pigeon" } },
       );
       connection.on("error", () => {});
-      return new BrokerLink(connection, await connection.createConfirmChannel());
+      try {
+        return new BrokerLink(connection, await connection.createConfirmChannel());
+      } catch (error) {
+        await closeWithin(GOODBYE_LIMIT, connection);
+        throw error;
+      }
     }
   }
 
@@ -163,7 +171,7 @@ export class BrokerLink {
   /** Closes without waiting: politely if the broker answers soon, else by cutting the socket. */
   destroy(): void {
     this.#alive = false;
-    closeWithin(500, this.#connection).catch(() => {});
+    closeWithin(GOODBYE_LIMIT, this.#connection).catch(() => {});
   }
 }
 

@@ -1,10 +1,12 @@
 /** The local Lambda as a tool of its own: anybody's function, no Pigeon, no broker. */
 import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { BackgroundProgram } from "../helpers/background.ts";
 import { ROOT, run } from "../helpers/program.ts";
+import { until } from "../helpers/until.ts";
 import { zipFiles } from "../helpers/zip.ts";
 
 const FUNCTIONS = join(ROOT, "test", "functions");
@@ -78,3 +80,22 @@ test("serve says when it is ready, answers AWS's SDK, and stops on SIGTERM", asy
   assert.throws(() => process.kill(pid, 0), { code: "ESRCH" }, "the function's process is gone");
   assert.equal(server.output.match(/^REPORT /gm)?.length, 3);
 });
+
+test("a server that is killed leaves no process of its functions, frozen ones included", async (t) => {
+  const args = ["serve", "--port", "0", "--zip", zipFiles(t, join(FUNCTIONS, "counts"))];
+  const server = new BackgroundProgram(t, "local-lambda", args);
+  const [, endpoint = ""] = await server.printed(/^listening on (http:\S+)$/m);
+  const answer = await fetch(`${endpoint}/2015-03-31/functions/function/invocations`, { method: "POST", body: "{}" });
+  const { pid } = (await answer.json()) as { pid: number };
+  await server.stop("SIGKILL");
+  await until("the function's process is gone", () => !existsSync(`/proc/${pid}`) || commandLine(pid) === "");
+});
+
+/** Empty for a process that has ended, though nobody has asked how. */
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+  } catch {
+    return "";
+  }
+}

@@ -20,6 +20,8 @@ export interface EnvironmentOptions {
   readonly fn: FunctionConfiguration;
   readonly runtime: Runtime;
   readonly taskRoot: string;
+  /** Stop the processes between invocations, as AWS does. */
+  readonly freeze: boolean;
   /** Function output and platform lines, in order. */
   readonly log: (text: string) => void;
 }
@@ -134,6 +136,7 @@ export class ExecutionEnvironment {
   /** Hands the invocation to the runtime and waits until that asks for more, ends, or the time is up. */
   async #run(request: InvocationRequest, deadline: number): Promise<Outcome> {
     const { process, events } = this.#running as Running;
+    if (this.#options.freeze) process.thaw();
     process.memory.start();
     this.#api?.send({ ...request, deadline: Math.floor(Date.now() + deadline - performance.now()) });
     const outcome = await this.#awaitOutcome(request.requestId, events, deadline);
@@ -141,6 +144,7 @@ export class ExecutionEnvironment {
     this.#measure(process);
     if (outcome.ended) await this.#reset();
     else await process.drain();
+    if (this.#options.freeze) process.freeze();
     return outcome;
   }
 

@@ -14,6 +14,8 @@ export class TooManyRequestsError extends Error {
 export interface LocalLambdaOptions {
   /** Most environments at once; default 10. One more costs the memory of a Node.js process. */
   readonly concurrency?: number | undefined;
+  /** Default true: the processes of an environment are stopped between invocations, so that time passes as on AWS. */
+  readonly freeze?: boolean | undefined;
   /** Function output and platform lines, each ending in a line feed. */
   readonly log: (text: string) => void;
 }
@@ -114,7 +116,8 @@ export class LocalLambda {
     const { fn, runtime } = this;
     const generation = this.#generation;
     const taskRoot = generation.code.directory;
-    const environment = new ExecutionEnvironment({ fn, runtime, taskRoot, log: this.#options.log });
+    const { log, freeze = true } = this.#options;
+    const environment = new ExecutionEnvironment({ fn, runtime, taskRoot, freeze, log });
     const member = { environment, generation };
     this.#members.add(member);
     generation.environments++;

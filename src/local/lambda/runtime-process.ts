@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { FunctionConfiguration } from "./function.ts";
@@ -18,6 +19,10 @@ const CANNOT_START: Exit = { code: 127, signal: null };
 
 /** stdout and stderr share one pipe, so that their lines keep their order; then the shell becomes the program. */
 const JOIN_OUTPUT = 'exec "$0" "$@" 2>&1';
+
+/** A stopped process does not notice that the local Lambda was killed: where util-linux is, the kernel ends it. */
+const SETPRIV = "/usr/bin/setpriv";
+const DIE_WITH_PARENT = process.platform === "linux" && existsSync(SETPRIV) ? [SETPRIV, "--pdeathsig", "KILL"] : [];
 
 /** How long output of a dead process is waited for when somebody else still holds its pipes; ms. */
 const CLOSE_LIMIT = 1000;
@@ -46,7 +51,7 @@ export class RuntimeProcess {
   constructor(setting: RuntimeSetting, sink: LineSink) {
     const { fn, runtime, taskRoot } = setting;
     const preload = runtime.addon === "stand-in" ? ["--require", STAND_IN] : [];
-    const command = [runtime.node, ...preload, runtime.client, fn.handler];
+    const command = [...DIE_WITH_PARENT, runtime.node, ...preload, runtime.client, fn.handler];
     this.#child = spawn("/bin/sh", ["-c", JOIN_OUTPUT, ...command], {
       cwd: taskRoot,
       env: makeEnvironmentVariables(setting),
@@ -69,9 +74,18 @@ export class RuntimeProcess {
     return this.#output.drain();
   }
 
-  /** Ends the whole process group at once. */
+  /** Stops the process group where it stands, as AWS does between invocations. */
+  freeze(): void {
+    this.#signalGroup("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#signalGroup("SIGCONT");
+  }
+
+  /** Ends the whole process group at once, frozen or not. */
   async kill(): Promise<Exit> {
-    this.#killGroup();
+    this.#signalGroup("SIGKILL");
     return this.exited;
   }
 
@@ -86,18 +100,18 @@ export class RuntimeProcess {
     });
     this.#ended = true;
     this.memory.stop();
-    this.#killGroup(); // children that outlived it
+    this.#signalGroup("SIGKILL"); // children that outlived it
     await Promise.race([closed, delay(CLOSE_LIMIT, undefined, { ref: false })]);
     for (const stream of this.#child.stdio) stream?.destroy();
     await this.#output.drain();
     return exit;
   }
 
-  #killGroup(): void {
+  #signalGroup(signal: NodeJS.Signals): void {
     const { pid } = this.#child;
     if (pid === undefined) return;
     try {
-      process.kill(-pid, "SIGKILL");
+      process.kill(-pid, signal);
     } catch {
       // nobody of the group is left
     }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import test from "node:test";
 import { startFunction, zipFunction } from "../../helpers/function-zip.ts";
 import { until } from "../../helpers/until.ts";
@@ -21,6 +21,35 @@ test("above the limit an invocation is refused, and the limit is free again afte
   await assert.rejects(invoke({}), { name: "TooManyRequestsError", code: "ERR_TOO_MANY_REQUESTS" });
   await running;
   assert.equal((await invoke({})).functionError, undefined);
+});
+
+/** The state of a process as the kernel names it: T is stopped. */
+const stateOf = (pid = 0): string | undefined => readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]?.[0];
+
+test("between invocations the processes stand still, and go on with the next", async (t) => {
+  const { invoke } = await startFunction(t, "ticks");
+  const { pid, ticks } = parse((await invoke({ ms: 50 })).payload);
+  await until("it is stopped", () => stateOf(pid) === "T");
+  const soon = performance.now() + 300;
+  await until("60 ticks' time has passed", () => performance.now() > soon);
+  const later = parse((await invoke({ ms: 0 })).payload);
+  assert.equal(later.pid, pid);
+  assert.ok((later.ticks ?? 0) - (ticks ?? 0) <= 3, `${ticks} ticks, then ${later.ticks}`);
+});
+
+test("without freezing they run on", async (t) => {
+  const { invoke } = await startFunction(t, "ticks", {}, { freeze: false });
+  const { pid, ticks = 0 } = parse((await invoke({ ms: 0 })).payload);
+  assert.notEqual(stateOf(pid), "T");
+  await until("time has passed for it", async () => (parse((await invoke({ ms: 20 })).payload).ticks ?? 0) > ticks + 5);
+});
+
+test("a frozen environment can be ended", async (t) => {
+  const { lambda, invoke } = await startFunction(t, "ticks");
+  const { pid } = parse((await invoke({ ms: 0 })).payload);
+  await until("it is stopped", () => stateOf(pid) === "T");
+  await lambda.stop();
+  assert.throws(() => process.kill(pid ?? 0, 0), { code: "ESRCH" });
 });
 
 test("new code takes effect with the next invocation and disturbs none under way", async (t) => {
