@@ -20,13 +20,26 @@ export function isRunning(pid: number | undefined, mark: string): pid is number 
   return pid !== undefined && commandLine(pid).includes(mark);
 }
 
-/** SIGTERM, then SIGKILL after `patience` ms; resolves when the process is gone. */
+/** How long an ended process may stay in the table, until whoever is its parent now takes note; ms. */
+const REAP_LIMIT = 5000;
+
+/** SIGTERM, then SIGKILL after `patience` ms; resolves when the process is gone, from the table of processes too. */
 export async function terminate(pid: number, mark: string, patience: number): Promise<void> {
   const hurry = Date.now() + patience;
   signal(pid, "SIGTERM");
   while (isRunning(pid, mark)) {
     if (Date.now() > hurry) signal(pid, "SIGKILL");
     await delay(POLL);
+  }
+  const reaped = Date.now() + REAP_LIMIT;
+  while (exists(pid) && Date.now() < reaped) await delay(POLL);
+}
+
+function exists(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 
