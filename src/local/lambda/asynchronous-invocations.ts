@@ -1,135 +1,154 @@
 import { randomUUID } from "node:crypto";
-import { appendFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { type AcceptedEvent, AcceptedEvents } from "./accepted-events.ts";
+import { type Condition, type Destination, makeDeadLetter, makeRecord } from "./destination.ts";
 import { functionArn } from "./function.ts";
 import type { InvocationResult } from "./invocation.ts";
 import { type LocalLambda, TooManyRequestsError } from "./local-lambda.ts";
 
 export interface AsynchronousOptions {
-  /** Seconds before the first and the second retry; AWS waits 60 and 120. */
-  readonly retryDelays: readonly number[];
-  /** Where events go that no retry has helped, as AWS's on-failure records, one JSON object a line. */
-  readonly onFailure: string;
-  /** Told of every event that ended there, in one sentence. */
+  /** Where accepted events lie until they are done with; they survive the process. */
+  readonly directory: string;
+  /** Seconds before each retry; AWS waits 60 and 120. Their number is the number of retries. */
+  readonly retryDelays?: readonly number[] | undefined;
+  /** Seconds after which an event is given up; default 21600, AWS's six hours. */
+  readonly maxEventAge?: number | undefined;
+  readonly onSuccess?: Destination | undefined;
+  readonly onFailure?: Destination | undefined;
+  readonly deadLetterQueue?: Destination | undefined;
+  /** Told in sentences of events that are given up, and of destinations that do not answer. */
   readonly say: (sentence: string) => void;
   /** Told of every attempt's result. */
   readonly onAttempt?: (result: InvocationResult) => void;
 }
 
-/** AWS retries a throttled event from 1 s up to 5 min apart. */
-const THROTTLE_DELAY = { first: 1, most: 300 };
+export const RETRY_DELAYS: readonly number[] = [60, 120];
+export const MAX_EVENT_AGE = 21_600;
 
-/** What an event has come to so far. */
-interface Attempt {
-  readonly requestId: string;
-  readonly payload: Buffer;
-  readonly result: InvocationResult | undefined;
-  readonly count: number;
-}
+/** Seconds: a throttled event, and a destination that fails, are tried again from 1 s up to 5 min apart. */
+const BACKOFF = { first: 1, most: 300 };
 
 /**
- * Asynchronous invocations of one function: an accepted event is run, retried with the same request id, and finally kept in
- * a file. Events that still wait for a retry when this stops are kept there too.
+ * Asynchronous invocations of one function. An accepted event is on disk before it is acknowledged, is run, retried with the
+ * same request id, and ends at a destination; one that is under way or waits when the process ends is resumed by the next.
  */
 export class AsynchronousInvocations {
   readonly #lambda: LocalLambda;
   readonly #options: AsynchronousOptions;
-  readonly #underWay = new Set<Promise<InvocationResult | undefined>>();
+  readonly #events: AcceptedEvents;
+  readonly #underWay = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
 
-  constructor(lambda: LocalLambda, options: AsynchronousOptions) {
+  private constructor(lambda: LocalLambda, options: AsynchronousOptions, events: AcceptedEvents) {
     this.#lambda = lambda;
     this.#options = options;
+    this.#events = events;
   }
 
-  /** Takes the event; resolves with the last result when it has succeeded or has been kept. Nobody need wait for that. */
-  invoke(payload: Buffer): Promise<InvocationResult | undefined> {
-    const running: Promise<InvocationResult | undefined> = this.#run(payload).finally(() =>
-      this.#underWay.delete(running),
-    );
-    this.#underWay.add(running);
-    return running;
+  /** Resumes what an earlier process has left. */
+  static async start(lambda: LocalLambda, options: AsynchronousOptions): Promise<AsynchronousInvocations> {
+    const events = await AcceptedEvents.open(options.directory);
+    const left = await events.left();
+    const invocations = new AsynchronousInvocations(lambda, options, events);
+    if (left.length > 0) options.say(`resuming ${left.length} accepted events`);
+    for (const event of left) invocations.#begin(event);
+    return invocations;
   }
 
-  /** Waits for the attempts under way; no retry begins any more. */
+  /** Resolves with the request id when the event is on disk. `payload`: JSON text, validated. */
+  async accept(payload: Buffer): Promise<string> {
+    const now = Date.now();
+    const event = { requestId: randomUUID(), payload: payload.toString(), acceptedAt: now, dueAt: now, attempts: 0 };
+    await this.#events.put(event);
+    this.#begin(event);
+    return event.requestId;
+  }
+
+  /** Waits for the attempts under way; what is not done with stays on disk. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await Promise.allSettled(this.#underWay);
   }
 
-  async #run(payload: Buffer): Promise<InvocationResult | undefined> {
-    let attempt: Attempt = { requestId: randomUUID(), payload, result: undefined, count: 0 };
-    for (const wait of [0, ...this.#options.retryDelays]) {
-      if (!(await this.#pause(wait))) return this.#keep(attempt, "Stopped");
-      const result = await this.#invokeUnthrottled(attempt);
-      if (result === "stopped") return this.#keep(attempt, "Stopped");
-      if (result !== "failed") {
-        this.#options.onAttempt?.(result);
-        if (result.functionError === undefined) return result;
-        attempt = { ...attempt, result };
-      }
-      attempt = { ...attempt, count: attempt.count + 1 };
-    }
-    return this.#keep(attempt, "RetriesExhausted");
+  #begin(event: AcceptedEvent): void {
+    const running: Promise<void> = this.#run(event)
+      .catch((error: unknown) => this.#options.say(`event ${event.requestId}: ${error}; it stays on disk`))
+      .finally(() => this.#underWay.delete(running));
+    this.#underWay.add(running);
   }
 
-  /** `failed` when this machine cannot start the function; that is retried as AWS retries its own errors. */
-  async #invokeUnthrottled({ payload, requestId }: Attempt): Promise<InvocationResult | "stopped" | "failed"> {
-    for (let wait = THROTTLE_DELAY.first; ; wait = Math.min(2 * wait, THROTTLE_DELAY.most)) {
+  async #run(accepted: AcceptedEvent): Promise<void> {
+    const { retryDelays = RETRY_DELAYS, maxEventAge = MAX_EVENT_AGE, onAttempt } = this.#options;
+    const givenUpAt = accepted.acceptedAt + maxEventAge * 1000;
+    let event = accepted;
+    for (;;) {
+      if (event.dueAt > givenUpAt || Date.now() > givenUpAt)
+        return this.#finish(event, "EventAgeExceeded", event.lastError);
+      if (!(await this.#pause(event.dueAt - Date.now()))) return;
+      const result = await this.#invokeUnthrottled(event, givenUpAt);
+      if (result === "stopped") return;
+      if (result === "too old") continue;
+      onAttempt?.(result);
+      const payload = result.payload.toString();
+      event = { ...event, attempts: event.attempts + 1 };
+      if (result.functionError === undefined) return this.#finish(event, "Success", payload);
+      const wait = retryDelays[event.attempts - 1];
+      event = { ...event, lastError: payload, dueAt: Date.now() + (wait ?? 0) * 1000 };
+      if (wait === undefined) return this.#finish(event, "RetriesExhausted", payload);
+      await this.#events.put(event);
+    }
+  }
+
+  async #invokeUnthrottled(
+    { payload, requestId }: AcceptedEvent,
+    givenUpAt: number,
+  ): Promise<InvocationResult | "stopped" | "too old"> {
+    for (let wait = BACKOFF.first; Date.now() <= givenUpAt; wait = Math.min(2 * wait, BACKOFF.most)) {
       try {
-        return await this.#lambda.invoke(payload, { requestId });
+        return await this.#lambda.invoke(Buffer.from(payload), { requestId });
       } catch (error) {
-        if (!(error instanceof TooManyRequestsError)) {
-          this.#options.say(`event ${requestId}: ${error instanceof Error ? error.message : error}`);
-          return "failed";
-        }
-        if (!(await this.#pause(wait))) return "stopped";
+        // Throttling and this machine's own errors do not count as attempts, as on AWS.
+        if (!(error instanceof TooManyRequestsError)) this.#options.say(`event ${requestId}: ${error}`);
       }
+      if (!(await this.#pause(wait * 1000))) return "stopped";
+    }
+    return "too old";
+  }
+
+  /** The event leaves the disk when every destination has it. */
+  async #finish(event: AcceptedEvent, condition: Condition, response: string | undefined): Promise<void> {
+    const { onSuccess, onFailure, deadLetterQueue, say } = this.#options;
+    const record = makeRecord(event, functionArn(this.#lambda.fn), condition, response);
+    if (condition === "Success") {
+      if (!(await this.#deliver(onSuccess, record))) return;
+    } else {
+      if (!(await this.#deliver(onFailure, record))) return;
+      if (!(await this.#deliver(deadLetterQueue, makeDeadLetter(event)))) return;
+      const where =
+        onFailure === undefined && deadLetterQueue === undefined ? "discarded, as there is no destination" : "kept";
+      say(`event ${event.requestId}: ${condition} after ${event.attempts} attempts; ${where}`);
+    }
+    await this.#events.remove(event.requestId);
+  }
+
+  /** Until the destination has it; false when everything stops first. */
+  async #deliver(destination: Destination | undefined, message: Parameters<Destination>[0]): Promise<boolean> {
+    if (destination === undefined) return true;
+    for (let wait = BACKOFF.first; ; wait = Math.min(2 * wait, BACKOFF.most)) {
+      try {
+        await destination(message);
+        return true;
+      } catch (error) {
+        this.#options.say(`destination: ${error instanceof Error ? error.message : error}; trying again in ${wait} s`);
+      }
+      if (!(await this.#pause(wait * 1000))) return false;
     }
   }
 
-  /** False when everything is to stop. */
-  async #pause(seconds: number): Promise<boolean> {
+  /** Milliseconds; false when everything is to stop. */
+  async #pause(ms: number): Promise<boolean> {
     if (this.#stopping.signal.aborted) return false;
-    if (seconds === 0) return true;
-    return delay(seconds * 1000, true, { signal: this.#stopping.signal }).catch(() => false);
-  }
-
-  /** https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html; "Stopped" is ours. */
-  async #keep(
-    { requestId, payload, result, count }: Attempt,
-    condition: string,
-  ): Promise<InvocationResult | undefined> {
-    const record = {
-      version: "1.0",
-      timestamp: new Date().toISOString(),
-      requestContext: {
-        requestId,
-        functionArn: `${functionArn(this.#lambda.fn)}:$LATEST`,
-        condition,
-        approximateInvokeCount: count,
-      },
-      requestPayload: JSON.parse(payload.toString()) as unknown,
-      ...(result === undefined ? {} : describeResponse(result)),
-    };
-    await appendFile(this.#options.onFailure, `${JSON.stringify(record)}\n`);
-    this.#options.say(`event ${requestId}: ${condition} after ${count} attempts; kept in ${this.#options.onFailure}`);
-    return result;
-  }
-}
-
-function describeResponse(result: InvocationResult): object {
-  return {
-    responseContext: { statusCode: 200, executedVersion: "$LATEST", functionError: result.functionError },
-    responsePayload: parseOrText(result.payload),
-  };
-}
-
-/** A streamed response need not be JSON. */
-function parseOrText(payload: Buffer): unknown {
-  try {
-    return JSON.parse(payload.toString());
-  } catch {
-    return payload.toString();
+    if (ms <= 0) return true;
+    return delay(ms, true, { signal: this.#stopping.signal }).catch(() => false);
   }
 }

@@ -1,6 +1,7 @@
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { StackError } from "../../ops/errors.ts";
+import type { AsynchronousInvocations } from "./asynchronous-invocations.ts";
 import { functionArn } from "./function.ts";
 import type { InvocationResult } from "./invocation.ts";
 import { type LocalLambda, TooManyRequestsError } from "./local-lambda.ts";
@@ -12,8 +13,11 @@ import { RESPONSE_LIMIT } from "./runtime-api.ts";
  * https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html; errors as recorded from AWS.
  */
 
-/** The largest request: as the largest response. */
+/** The largest request, bytes: as the largest response; of an asynchronous invocation 1 MiB (256 KiB until October 2025). */
 const REQUEST_LIMIT = RESPONSE_LIMIT;
+const EVENT_LIMIT = 1024 * 1024;
+
+const INVOCATION_TYPES: ReadonlySet<string> = new Set(["RequestResponse", "Event", "DryRun"]);
 
 const ROUTE = /^\/2015-03-31\/functions\/([^/?]+)\/invocations(?:\?(.*))?$/;
 
@@ -24,10 +28,16 @@ export interface InvokeApi {
   stop(): Promise<void>;
 }
 
+/** What is served: a function, and the machinery of its asynchronous invocations. */
+export interface ServedFunction {
+  readonly lambda: LocalLambda;
+  readonly events: AsynchronousInvocations;
+}
+
 /** Serves one function. `port` 0 takes a free one. Rejects with a StackError when the port is in use. */
-export async function startInvokeApi(lambda: LocalLambda, port: number): Promise<InvokeApi> {
+export async function startInvokeApi(served: ServedFunction, port: number): Promise<InvokeApi> {
   const server = http.createServer((request, response) => {
-    serve(lambda, request).then(
+    serve(served, request).then(
       (answer) => send(response, answer),
       (error: unknown) => send(response, serviceError(error)),
     );
@@ -75,16 +85,20 @@ class ServiceError extends Error {
   }
 }
 
-async function serve(lambda: LocalLambda, request: http.IncomingMessage): Promise<Answer> {
+async function serve({ lambda, events }: ServedFunction, request: http.IncomingMessage): Promise<Answer> {
   const [, encodedName, query] = ROUTE.exec(request.url ?? "") ?? [];
   if (request.method !== "POST" || encodedName === undefined) throw unknownOperation(request);
-  const body = await readBody(request);
+  const type = request.headers["x-amz-invocation-type"] ?? "RequestResponse";
+  const body = await readBody(request, type === "Event" ? EVENT_LIMIT : REQUEST_LIMIT);
   const qualifier = new URLSearchParams(query).get("Qualifier");
   const functionArn = resolveFunction(lambda, decodeURIComponent(encodedName), qualifier);
-  const type = request.headers["x-amz-invocation-type"] ?? "RequestResponse";
-  if (type !== "RequestResponse" && type !== "DryRun") throw unsupportedInvocationType(String(type));
+  if (!INVOCATION_TYPES.has(String(type))) throw unknownInvocationType(String(type));
   const payload = parsePayload(body);
   if (type === "DryRun") return { status: 204, body: "" };
+  if (type === "Event") {
+    const requestId = await events.accept(payload);
+    return { status: 202, headers: { "x-amzn-RequestId": requestId }, body: "" };
+  }
   const clientContext = decodeClientContext(request.headers["x-amz-client-context"]);
   const traceId = request.headers["x-amzn-trace-id"];
   const result = await lambda.invoke(payload, {
@@ -108,17 +122,17 @@ function invocationAnswer(result: InvocationResult, withLog: boolean): Answer {
   };
 }
 
-async function readBody(request: http.IncomingMessage): Promise<Buffer> {
+async function readBody(request: http.IncomingMessage, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length <= REQUEST_LIMIT) chunks.push(chunk);
+    if (length <= limit) chunks.push(chunk);
   }
-  if (length > REQUEST_LIMIT) {
+  if (length > limit) {
     throw new ServiceError(413, "RequestTooLargeException", {
       Type: "User",
-      message: `Request must be smaller than ${REQUEST_LIMIT} bytes for the InvokeFunction operation`,
+      message: `Request must be smaller than ${limit} bytes for the InvokeFunction operation`,
     });
   }
   return Buffer.concat(chunks, length);
@@ -147,10 +161,10 @@ function decodeClientContext(header: string | string[] | undefined): string | un
   return text;
 }
 
-function unsupportedInvocationType(type: string): ServiceError {
+function unknownInvocationType(type: string): ServiceError {
   return new ServiceError(400, "InvalidParameterValueException", {
     Type: "User",
-    message: `invocation type: expected RequestResponse or DryRun, got ${JSON.stringify(type)}; Event is not supported yet`,
+    message: `invocation type: expected ${[...INVOCATION_TYPES].join(", ")}, got ${JSON.stringify(type)}`,
   });
 }
 

@@ -203,7 +203,7 @@ test("an init that is slow but within 10 s is no part of the duration, whatever 
   const { invoke } = await startFunction(t, "loads-slowly", { environment: { LOAD_MS: "1500" }, timeout: 1 });
   const { payload, report } = await invoke({});
   assert.equal(payload.toString(), '"loaded"');
-  assert.ok((report.initDuration ?? 0) >= 1500 && report.duration < 500, JSON.stringify(report));
+  assert.ok((report.initDuration ?? 0) >= 1500 && report.duration < 1000, JSON.stringify(report));
 });
 
 test("a response of 6 MiB and 100 bytes passes, one byte more does not, and the process stays", async (t) => {

@@ -10,12 +10,21 @@ import {
   ResourceNotFoundException,
   TooManyRequestsException,
 } from "@aws-sdk/client-lambda";
+import { AsynchronousInvocations } from "../../../src/local/lambda/asynchronous-invocations.ts";
 import { startInvokeApi } from "../../../src/local/lambda/invoke-api.ts";
-import { startFunction } from "../../helpers/function-zip.ts";
+import type { LocalLambda } from "../../../src/local/lambda/local-lambda.ts";
+import { makeFolder, startFunction } from "../../helpers/function-zip.ts";
+
+async function startEvents(t: TestContext, lambda: LocalLambda): Promise<AsynchronousInvocations> {
+  const events = await AsynchronousInvocations.start(lambda, { directory: makeFolder(t), say: () => {} });
+  t.after(() => events.stop());
+  return events;
+}
 
 async function serve(t: TestContext, name: string, concurrency = 10): Promise<{ client: LambdaClient; url: string }> {
   const { lambda } = await startFunction(t, name, {}, { concurrency });
-  const api = await startInvokeApi(lambda, 0);
+  const events = await startEvents(t, lambda);
+  const api = await startInvokeApi({ lambda, events }, 0);
   t.after(() => api.stop());
   const credentials = { accessKeyId: "any", secretAccessKey: "any" };
   const client = new LambdaClient({ endpoint: api.url, region: "us-east-1", credentials, maxAttempts: 1 });
@@ -94,7 +103,14 @@ test("errors are AWS's exceptions to its SDK", async (t) => {
   const refused = one.status === "rejected" ? one : other;
   assert.ok(refused.status === "rejected" && refused.reason instanceof TooManyRequestsException);
   assert.equal(refused.reason.Reason, "ReservedFunctionConcurrentInvocationLimitExceeded");
-  await assert.rejects(invoke({ InvocationType: "Event" }), /Event is not supported yet/);
+  await assert.rejects(invoke({ InvocationType: "Later" }), /expected RequestResponse, Event, DryRun, got "Later"/);
+  await assert.rejects(
+    invoke({ InvocationType: "Event", Payload: Buffer.from(`"${"x".repeat(1024 * 1024)}"`) }),
+    (error: unknown) => {
+      assert.ok(error instanceof RequestTooLargeException);
+      return error.$metadata.httpStatusCode === 413;
+    },
+  );
 });
 
 test("another path or method is told", async (t) => {
@@ -110,7 +126,7 @@ test("a port in use is one clear sentence", async (t) => {
   await once(other, "listening");
   const { port } = other.address() as AddressInfo;
   const { lambda } = await startFunction(t, "echo");
-  await assert.rejects(startInvokeApi(lambda, port), {
+  await assert.rejects(startInvokeApi({ lambda, events: await startEvents(t, lambda) }, port), {
     name: "StackError",
     message: `port ${port} is in use: stop the program that listens on it, or choose another with --port`,
   });

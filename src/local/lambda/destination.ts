@@ -1,0 +1,76 @@
+import { appendFile } from "node:fs/promises";
+import type { AcceptedEvent } from "./accepted-events.ts";
+
+/** What goes to a destination or a dead-letter queue: a body, and attributes as SQS messages have them. */
+export interface DestinationMessage {
+  readonly body: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** Resolves when the message is safe there; rejects to be asked again. */
+export type Destination = (message: DestinationMessage) => Promise<void>;
+
+/** Why an event is done with. */
+export type Condition = "Success" | "RetriesExhausted" | "EventAgeExceeded";
+
+/** JSON lines: the body's object, or for a dead-letter queue an object of body and attributes. */
+export function makeFileDestination(path: string): Destination {
+  return async ({ body, attributes }) => {
+    const isLetter = Object.keys(attributes).length > 0;
+    const line = isLetter ? JSON.stringify({ MessageBody: body, MessageAttributes: attributes }) : body;
+    await appendFile(path, `${line}\n`, { flush: true });
+  };
+}
+
+/** The record of a destination, members in AWS's order. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html */
+export function makeRecord(
+  event: AcceptedEvent,
+  functionArn: string,
+  condition: Condition,
+  response: string | undefined,
+): DestinationMessage {
+  const functionError = condition === "Success" ? {} : { functionError: "Unhandled" };
+  const record = {
+    version: "1.0",
+    timestamp: new Date().toISOString(),
+    requestContext: {
+      requestId: event.requestId,
+      functionArn: `${functionArn}:$LATEST`,
+      condition,
+      approximateInvokeCount: event.attempts,
+    },
+    requestPayload: parseOrText(event.payload),
+    ...(response === undefined
+      ? {}
+      : {
+          responseContext: { statusCode: 200, executedVersion: "$LATEST", ...functionError },
+          responsePayload: parseOrText(response),
+        }),
+  };
+  return { body: JSON.stringify(record), attributes: {} };
+}
+
+/** AWS's limit on the ErrorMessage attribute; bytes. */
+const ERROR_MESSAGE_BYTES = 1024;
+
+/** A dead letter is the event itself. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-dlq */
+export function makeDeadLetter(event: AcceptedEvent): DestinationMessage {
+  const error = event.lastError === undefined ? "" : errorMessage(event.lastError);
+  const ErrorMessage = Buffer.from(error).subarray(0, ERROR_MESSAGE_BYTES).toString();
+  return { body: event.payload, attributes: { RequestID: event.requestId, ErrorCode: "200", ErrorMessage } };
+}
+
+function errorMessage(payload: string): string {
+  const error = parseOrText(payload);
+  const isObject = typeof error === "object" && error !== null && "errorMessage" in error;
+  return isObject ? String(error.errorMessage) : payload;
+}
+
+/** A streamed response need not be JSON. */
+function parseOrText(payload: string): unknown {
+  try {
+    return JSON.parse(payload);
+  } catch {
+    return payload;
+  }
+}
