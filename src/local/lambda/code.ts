@@ -17,6 +17,9 @@ export interface UnpackedCode {
 /** AWS's limit on a function's unzipped size, layers included. */
 const UNZIPPED_LIMIT = 262_144_000;
 
+/** Folders of unpacked code carry the pid of the local Lambda that uses them. */
+const PREFIX = "local-lambda-";
+
 const FILE_TYPE = 0o170000;
 const SYMBOLIC_LINK = 0o120000;
 
@@ -26,7 +29,8 @@ export async function unpackCode(path: string): Promise<UnpackedCode> {
     throw new ConfigurationError([`code: expected a zip file or a folder, found nothing at ${path}`], { cause });
   });
   if (found.isDirectory()) return { directory: resolve(path), remove: async () => {} };
-  const directory = await mkdtemp(join(tmpdir(), "local-lambda-"));
+  await removeLeftOver();
+  const directory = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
   const code = { directory, remove: () => removeReadOnly(directory) };
   try {
     await unzip(path, directory);
@@ -38,6 +42,23 @@ export async function unpackCode(path: string): Promise<UnpackedCode> {
     throw new ConfigurationError([`code: expected a zip file at ${path}, got: ${reason}`], { cause: error });
   }
   return code;
+}
+
+/** What a local Lambda that was killed has left. */
+async function removeLeftOver(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+    // Another user's folder cannot be removed, and need not be.
+    if (pid !== undefined && !isRunning(Number(pid))) await removeReadOnly(join(tmpdir(), name)).catch(() => {});
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 async function unzip(path: string, directory: string): Promise<void> {

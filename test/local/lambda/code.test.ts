@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import { zipSync } from "fflate";
@@ -52,6 +63,17 @@ test("what is no zip is named", async (t) => {
   const path = join(folder, "text.zip");
   writeFileSync(path, "no zip");
   await assert.rejects(unpackCode(path), /code: expected a zip file at .*text\.zip, got: /);
+});
+
+test("what a killed local Lambda has left is removed by the next, what a running one uses is not", async (t) => {
+  const dead = spawnSync(process.execPath, ["-e", ""]);
+  const left = mkdtempSync(join(tmpdir(), `local-lambda-${dead.pid}-`));
+  const used = mkdtempSync(join(tmpdir(), `local-lambda-${process.ppid}-`));
+  t.after(() => rmSync(used, { recursive: true }));
+  chmodSync(left, 0o555);
+  const code = await unpackCode(writeZip(t, { "a.js": text("1") }));
+  t.after(() => code.remove());
+  assert.deepEqual([existsSync(left), existsSync(used)], [false, true]);
 });
 
 test("a folder is used as it is, and stays", async (t) => {
