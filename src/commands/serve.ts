@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { stateDirectory } from "../local/development.ts";
 import { AsynchronousInvocations, MAX_EVENT_AGE, RETRY_DELAYS } from "../local/lambda/asynchronous-invocations.ts";
 import type { Destination } from "../local/lambda/destination.ts";
-import { startInvokeApi } from "../local/lambda/invoke-api.ts";
+import { startLambdaApi } from "../local/lambda/lambda-api.ts";
 import { LocalLambda } from "../local/lambda/local-lambda.ts";
 import { describeRuntime } from "../local/lambda/runtime.ts";
 import { stopSignal } from "../ops/stop-signal.ts";
@@ -59,7 +59,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const asynchronous = { directory, retryDelays, maxEventAge, onSuccess, onFailure, deadLetterQueue: dlq, say };
   const events = await AsynchronousInvocations.start(lambda, asynchronous);
   stack.defer(() => events.stop());
-  const api = await startInvokeApi({ lambda, events }, options.port);
+  const api = await startLambdaApi({ lambda, events }, options.port);
   stack.defer(() => api.stop());
   say(describeRuntime(lambda.runtime));
   process.stdout.write(`listening on ${api.url}\n`);

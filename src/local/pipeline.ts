@@ -19,7 +19,7 @@ import { AsynchronousInvocations, type AsynchronousOptions } from "./lambda/asyn
 import { makeFileDestination } from "./lambda/destination.ts";
 import { functionArn, makeFunctionConfiguration } from "./lambda/function.ts";
 import type { InvocationResult } from "./lambda/invocation.ts";
-import { startInvokeApi } from "./lambda/invoke-api.ts";
+import { startLambdaApi } from "./lambda/lambda-api.ts";
 import { LocalLambda } from "./lambda/local-lambda.ts";
 import { describeRuntime } from "./lambda/runtime.ts";
 import { claimPipeline } from "./running-pipeline.ts";
@@ -73,7 +73,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     onAttempt: (result) => waiting.shift()?.(result),
   });
   const api = await usualOrFree(options.lambdaPort, USUAL_PORTS.lambda, (port) =>
-    startInvokeApi({ lambda, events }, port),
+    startLambdaApi({ lambda, events }, port),
   );
   stack.defer(() => api.stop());
   const { endpoint, store } = await startBucket(stack, options, functionArn(lambda.fn), events);

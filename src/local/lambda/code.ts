@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import { createWriteStream, existsSync } from "node:fs";
-import { chmod, lstat, mkdir, mkdtemp, readdir, rm, stat, symlink } from "node:fs/promises";
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { text } from "node:stream/consumers";
@@ -10,6 +11,10 @@ import { ConfigurationError } from "../../ops/errors.ts";
 /** A function's code as it stands on disk: what becomes LAMBDA_TASK_ROOT. */
 export interface UnpackedCode {
   readonly directory: string;
+  /** Of the zip: bytes, and base64; a folder has 0 and the hash of nothing. */
+  readonly size: number;
+  readonly sha256: string;
+  readonly unpackedAt: Date;
   /** Removes what was unpacked; a folder given by the user stays. */
   remove(): Promise<void>;
 }
@@ -28,20 +33,26 @@ export async function unpackCode(path: string): Promise<UnpackedCode> {
   const found = await stat(path).catch((cause: unknown) => {
     throw new ConfigurationError([`code: expected a zip file or a folder, found nothing at ${path}`], { cause });
   });
-  if (found.isDirectory()) return { directory: resolve(path), remove: async () => {} };
+  const unpackedAt = new Date();
+  if (found.isDirectory())
+    return { directory: resolve(path), size: 0, sha256: hash(""), unpackedAt, remove: async () => {} };
   await removeLeftOver();
   const directory = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
-  const code = { directory, remove: () => removeReadOnly(directory) };
+  const remove = (): Promise<void> => removeReadOnly(directory);
   try {
     await unzip(path, directory);
     await makeReadOnly(directory);
+    return { directory, size: found.size, sha256: hash(await readFile(path)), unpackedAt, remove };
   } catch (error) {
-    await code.remove();
+    await remove();
     if (error instanceof ConfigurationError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigurationError([`code: expected a zip file at ${path}, got: ${reason}`], { cause: error });
   }
-  return code;
+}
+
+function hash(content: string | Buffer): string {
+  return createHash("sha256").update(content).digest("base64");
 }
 
 /** What a local Lambda that was killed has left. */

@@ -71,6 +71,11 @@ export class LocalLambda {
     return new LocalLambda(fn, runtime, await unpackCode(fn.code), options);
   }
 
+  /** The code that the next invocation runs. */
+  get code(): UnpackedCode {
+    return this.#generation.code;
+  }
+
   /** `payload` must be JSON text. Rejects with TooManyRequestsError above the concurrency limit. */
   async invoke(payload: Buffer, options: InvokeOptions = {}): Promise<InvocationResult> {
     const request = {

@@ -1,19 +1,27 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import test, { type TestContext } from "node:test";
 import {
+  GetFunctionCommand,
+  GetFunctionConfigurationCommand,
   InvalidRequestContentException,
   InvokeCommand,
   LambdaClient,
+  ListFunctionsCommand,
   RequestTooLargeException,
   ResourceNotFoundException,
   TooManyRequestsException,
+  UpdateFunctionCodeCommand,
+  waitUntilFunctionActiveV2,
+  waitUntilFunctionUpdatedV2,
 } from "@aws-sdk/client-lambda";
 import { AsynchronousInvocations } from "../../../src/local/lambda/asynchronous-invocations.ts";
-import { startInvokeApi } from "../../../src/local/lambda/invoke-api.ts";
+import { startLambdaApi } from "../../../src/local/lambda/lambda-api.ts";
 import type { LocalLambda } from "../../../src/local/lambda/local-lambda.ts";
-import { makeFolder, startFunction } from "../../helpers/function-zip.ts";
+import { makeFolder, startFunction, zipFunction } from "../../helpers/function-zip.ts";
 
 async function startEvents(t: TestContext, lambda: LocalLambda): Promise<AsynchronousInvocations> {
   const events = await AsynchronousInvocations.start(lambda, { directory: makeFolder(t), say: () => {} });
@@ -24,7 +32,7 @@ async function startEvents(t: TestContext, lambda: LocalLambda): Promise<Asynchr
 async function serve(t: TestContext, name: string, concurrency = 10): Promise<{ client: LambdaClient; url: string }> {
   const { lambda } = await startFunction(t, name, {}, { concurrency });
   const events = await startEvents(t, lambda);
-  const api = await startInvokeApi({ lambda, events }, 0);
+  const api = await startLambdaApi({ lambda, events }, 0);
   t.after(() => api.stop());
   const credentials = { accessKeyId: "any", secretAccessKey: "any" };
   const client = new LambdaClient({ endpoint: api.url, region: "us-east-1", credentials, maxAttempts: 1 });
@@ -115,9 +123,11 @@ test("errors are AWS's exceptions to its SDK", async (t) => {
 
 test("another path or method is told", async (t) => {
   const { url } = await serve(t, "echo");
-  const answer = await fetch(`${url}/2015-03-31/functions`);
-  assert.equal(answer.status, 404);
-  assert.match(await answer.text(), /expected POST/);
+  for (const path of ["/2015-03-31/layers", "/2015-03-31/functions/echo/policy", "/"]) {
+    const answer = await fetch(`${url}${path}`);
+    assert.equal(answer.status, 404);
+    assert.match(await answer.text(), /expected Invoke, ListFunctions, GetFunction/);
+  }
 });
 
 test("a port in use is one clear sentence", async (t) => {
@@ -126,8 +136,59 @@ test("a port in use is one clear sentence", async (t) => {
   await once(other, "listening");
   const { port } = other.address() as AddressInfo;
   const { lambda } = await startFunction(t, "echo");
-  await assert.rejects(startInvokeApi({ lambda, events: await startEvents(t, lambda) }, port), {
+  await assert.rejects(startLambdaApi({ lambda, events: await startEvents(t, lambda) }, port), {
     name: "StackError",
     message: `port ${port} is in use: stop the program that listens on it, or choose another with --port`,
   });
+});
+
+test("a function can be listed and looked at, and waiters find it active", async (t) => {
+  const { client } = await serve(t, "echo");
+  const { Functions = [] } = await client.send(new ListFunctionsCommand({}));
+  assert.deepEqual(
+    Functions.map(({ FunctionName }) => FunctionName),
+    ["echo"],
+  );
+  const { Configuration } = await client.send(new GetFunctionCommand({ FunctionName: "echo" }));
+  assert.equal(Configuration?.FunctionArn, "arn:aws:lambda:us-east-1:123456789012:function:echo");
+  const configuration = await client.send(new GetFunctionConfigurationCommand({ FunctionName: "echo" }));
+  const { Runtime, Handler, MemorySize, Timeout, State, LastUpdateStatus, CodeSize = 0 } = configuration;
+  assert.deepEqual(
+    { Runtime, Handler, MemorySize, Timeout, State, LastUpdateStatus },
+    {
+      Runtime: "nodejs24.x",
+      Handler: "index.handler",
+      MemorySize: 128,
+      Timeout: 3,
+      State: "Active",
+      LastUpdateStatus: "Successful",
+    },
+  );
+  assert.ok(CodeSize > 100);
+  const waited = await waitUntilFunctionActiveV2({ client, maxWaitTime: 5 }, { FunctionName: "echo" });
+  assert.equal(waited.state, "SUCCESS");
+  await assert.rejects(client.send(new GetFunctionCommand({ FunctionName: "other" })), ResourceNotFoundException);
+});
+
+test("new code takes effect with the next invocation, and its hash is told; what is no zip changes nothing", async (t) => {
+  const { client } = await serve(t, "counts");
+  const invoke = async (): Promise<unknown> => {
+    const answer = await client.send(new InvokeCommand({ FunctionName: "counts", Payload: Buffer.from('{"a":1}') }));
+    return JSON.parse(answer.Payload?.transformToString() ?? "");
+  };
+  assert.equal(((await invoke()) as { count: number }).count, 1);
+  const ZipFile = readFileSync(zipFunction(t, "echo"));
+  const updated = await client.send(new UpdateFunctionCodeCommand({ FunctionName: "counts", ZipFile }));
+  assert.equal(updated.CodeSha256, createHash("sha256").update(ZipFile).digest("base64"));
+  const waited = await waitUntilFunctionUpdatedV2({ client, maxWaitTime: 5 }, { FunctionName: "counts" });
+  assert.equal(waited.state, "SUCCESS");
+  assert.deepEqual(await invoke(), { a: 1 });
+  const wrong = client.send(new UpdateFunctionCodeCommand({ FunctionName: "counts", ZipFile: Buffer.from("no zip") }));
+  await assert.rejects(wrong, { name: "InvalidParameterValueException", message: /^Could not unzip uploaded file/ });
+  const elsewhere = client.send(new UpdateFunctionCodeCommand({ FunctionName: "counts", S3Bucket: "b", S3Key: "k" }));
+  await assert.rejects(elsewhere, {
+    name: "InvalidParameterValueException",
+    message: /S3Bucket, S3Key is not supported here/,
+  });
+  assert.deepEqual(await invoke(), { a: 1 });
 });

@@ -1,0 +1,91 @@
+import { randomUUID } from "node:crypto";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import { StackError } from "../../ops/errors.ts";
+import { getConfiguration, getFunction, listFunctions, updateCode } from "./function-operations.ts";
+import { invoke } from "./invoke-operation.ts";
+import type { Answer, ServedFunction, Target } from "./operation.ts";
+import { ServiceError, toServiceError } from "./service-error.ts";
+
+/** The AWS Lambda API on loopback, as far as one function needs it. https://docs.aws.amazon.com/lambda/latest/api/ */
+
+export interface LambdaApi {
+  readonly port: number;
+  readonly url: string;
+  /** Takes no more requests; resolves when those under way are answered. */
+  stop(): Promise<void>;
+}
+
+/** Serves one function. `port` 0 takes a free one. Rejects with a StackError when the port is in use. */
+export async function startLambdaApi(served: ServedFunction, port: number): Promise<LambdaApi> {
+  const server = http.createServer((request, response) => {
+    serve(served, request).then(
+      (answer) => send(response, answer),
+      (error: unknown) => send(response, errorAnswer(error)),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(describeListenError(error, port)));
+    server.listen(port, "127.0.0.1", resolve);
+  });
+  const address = server.address() as AddressInfo;
+  return {
+    port: address.port,
+    url: `http://${address.address}:${address.port}`,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+function describeListenError(error: NodeJS.ErrnoException, port: number): Error {
+  if (error.code !== "EADDRINUSE") return error;
+  return new StackError(`port ${port} is in use: stop the program that listens on it, or choose another with --port`, {
+    cause: error,
+  });
+}
+
+type Operation = (served: ServedFunction, request: http.IncomingMessage, target: Target) => Promise<Answer>;
+
+const PATH = /^\/2015-03-31\/functions(?:\/([^/?]*)(\/[a-z]+)?)?\/?(?:\?(.*))?$/;
+
+/** By method and what follows the function's name. */
+const OPERATIONS: Readonly<Record<string, Operation>> = {
+  "POST /invocations": invoke,
+  "GET ": getFunction,
+  "GET /configuration": getConfiguration,
+  "PUT /code": updateCode,
+};
+
+async function serve(served: ServedFunction, request: http.IncomingMessage): Promise<Answer> {
+  const match = PATH.exec(request.url ?? "");
+  const [, name, rest = "", query] = match ?? [];
+  const qualifier = new URLSearchParams(query).get("Qualifier");
+  if (match !== null && !name && request.method === "GET") return listFunctions(served);
+  const operation = name ? OPERATIONS[`${request.method} ${rest}`] : undefined;
+  if (operation === undefined || !name) throw unknownOperation(request);
+  return operation(served, request, { name: decodeURIComponent(name), qualifier });
+}
+
+function unknownOperation(request: http.IncomingMessage): ServiceError {
+  return new ServiceError(404, "UnknownOperationException", {
+    message: `expected Invoke, ListFunctions, GetFunction, GetFunctionConfiguration or UpdateFunctionCode, got ${request.method} ${request.url}`,
+  });
+}
+
+function errorAnswer(error: unknown): Answer {
+  const { status, type, members } = toServiceError(error);
+  return { status, headers: { "x-amzn-ErrorType": type }, body: JSON.stringify(members) };
+}
+
+function send(response: http.ServerResponse, answer: Answer): void {
+  const headers: http.OutgoingHttpHeaders = {
+    "Content-Type": "application/json",
+    "x-amzn-RequestId": randomUUID(),
+    ...answer.headers,
+  };
+  if (answer.status !== 204) headers["Content-Length"] = Buffer.byteLength(answer.body);
+  response.writeHead(answer.status, headers).end(answer.body);
+}
