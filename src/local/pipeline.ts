@@ -164,7 +164,8 @@ async function notifyFunction(endpoint: string, arn: string): Promise<void> {
 }
 
 /** New code takes effect with the next invocation; code that does not compile leaves the old one in place. */
-function rebuildOnChange(lambda: LocalLambda, print: (line: string) => void): () => void {
+function rebuildOnChange(lambda: LocalLambda, print: (line: string) => void): () => Promise<void> {
+  let rebuilding = Promise.resolve();
   let timer: NodeJS.Timeout | undefined;
   const rebuild = async (): Promise<void> => {
     try {
@@ -178,11 +179,14 @@ function rebuildOnChange(lambda: LocalLambda, print: (line: string) => void): ()
   const watcher = watch(join(ROOT, "src"), { recursive: true }, (_event, file) => {
     if (!/^(crash|ops|queue|pigeon)[/\\].*\.ts$/.test(file ?? "")) return;
     clearTimeout(timer);
-    timer = setTimeout(() => void rebuild(), SETTLE_TIME);
+    timer = setTimeout(() => {
+      rebuilding = rebuilding.then(rebuild);
+    }, SETTLE_TIME);
   });
   return () => {
     clearTimeout(timer);
     watcher.close();
+    return rebuilding;
   };
 }
 

@@ -53,7 +53,7 @@ test("the same objects put into S3: exactly one message arrives", async (t) => {
   assert.doesNotMatch(up.output, /looking at key: (v1|junk)/);
   assert.deepEqual(await takeItems(queue), [ACCEPTED]);
   assert.equal(await up.stop("SIGINT"), 0, up.output);
-  assert.match(up.output, /stopping\n$/);
+  assert.match(up.output, /^stopping$/m);
 });
 
 function startPipeline(t: TestContext, queue: string, state: string): BackgroundProgram {
