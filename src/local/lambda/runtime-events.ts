@@ -38,7 +38,8 @@ export class RuntimeEvents {
       let timer: NodeJS.Timeout | undefined;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
-        timer = setTimeout(resolve, Math.max(0, Math.ceil(deadline - performance.now())));
+        // Node.js's timers may come up to 1 ms early: nothing may be cut short by that.
+        timer = setTimeout(resolve, Math.max(0, Math.ceil(deadline - performance.now()) + 1));
       });
       clearTimeout(timer);
       this.#wake = undefined;
