@@ -112,7 +112,7 @@ test("a timeout kills the process, and figures stop at the limit", async (t) => 
   const started = performance.now();
   const { requestId, payload, report } = await invoke({ ms: 30_000 });
   const elapsed = performance.now() - started;
-  assert.ok(elapsed < 2500, `${elapsed} ms`);
+  assert.ok(elapsed < 10_000, `${elapsed} ms`); // not the 30 s that the handler would take
   assert.deepEqual(parse(payload), {
     errorType: "Sandbox.Timedout",
     errorMessage: `RequestId: ${requestId} Error: Task timed out after 1.00 seconds`,
