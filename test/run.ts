@@ -17,7 +17,7 @@ const credentials = { user: "test er", password: "p#a's\"s %2F ü", virtualHost:
 async function runTests(): Promise<number> {
   const artifact = await buildArtifact(ROOT);
   say(`built dist/pigeon.zip: ${artifact.size} bytes, sha256 ${artifact.sha256}`);
-  say(describeRuntime(findRuntime("nodejs24.x")));
+  say(describeRuntime(await findRuntime("nodejs24.x", say)));
   const { address } = await findOrStartBroker({ directory: join(directory, "broker"), ...credentials, say });
   const env = {
     ...process.env,

@@ -1,6 +1,13 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { readEnvironmentFile } from "../local/development.ts";
-import { type FunctionConfiguration, makeFunctionConfiguration } from "../local/lambda/function.ts";
+import {
+  type FunctionConfiguration,
+  LOG_FORMATS,
+  type LogFormat,
+  makeFunctionConfiguration,
+} from "../local/lambda/function.ts";
+import { SUPPORTED_RUNTIMES } from "../local/lambda/runtime.ts";
+import { ISOLATION_CHOICES, type IsolationChoice } from "../local/lambda/sandbox/isolation.ts";
 import { ConfigurationError } from "../ops/errors.ts";
 import { collect } from "./program.ts";
 
@@ -13,6 +20,9 @@ export interface FunctionOptions {
   readonly memory?: number;
   readonly env?: readonly [string, string][];
   readonly envFile?: string;
+  readonly layer?: readonly string[];
+  readonly logFormat?: LogFormat;
+  readonly isolation: IsolationChoice;
 }
 
 /** Adds them to a command; `defaults` are named in its help. */
@@ -23,11 +33,24 @@ export function addFunctionOptions(
   return command
     .option("--zip <path>", `the function's zip, or a folder (default: ${defaults.zip})`)
     .option("--handler <name>", `module.export (default: ${defaults.handler})`)
-    .option("--runtime <identifier>", "nodejs24.x (default: nodejs24.x)")
+    .option("--runtime <identifier>", `${SUPPORTED_RUNTIMES.join(", ")} (default: nodejs24.x)`)
     .option("--timeout <seconds>", `whole seconds, 1 to 900 (default: ${defaults.timeout})`, parseWhole)
     .option("--memory <MB>", "whole MB, 128 to 10240 (default: 128)", parseWhole)
     .option("--env <NAME=value>", "an environment variable of the function; may be repeated", parsePair)
-    .option("--env-file <path>", "environment variables of the function, NAME=value lines");
+    .option("--env-file <path>", "environment variables of the function, NAME=value lines")
+    .option(
+      "--layer <path>",
+      "a layer's zip or folder, unpacked at /opt; may be repeated, at most 5",
+      (path, previous?: string[]) => collect(path, previous),
+    )
+    .addOption(
+      new Option("--log-format <format>", "of the function's and Lambda's lines").choices(LOG_FORMATS).default("Text"),
+    )
+    .addOption(
+      new Option("--isolation <kind>", "how the function is kept apart from this machine")
+        .choices(ISOLATION_CHOICES)
+        .default("auto"),
+    );
 }
 
 /** The function's variables: of the file, over which single ones win. */
@@ -47,6 +70,8 @@ export function readFunction(options: FunctionOptions & { readonly name?: string
     timeout: options.timeout,
     memorySize: options.memory,
     environment: readFunctionEnvironment(options),
+    layers: options.layer,
+    logFormat: options.logFormat,
   });
 }
 

@@ -8,6 +8,7 @@ import type { InvocationResult } from "../local/lambda/invocation.ts";
 import { LocalLambda } from "../local/lambda/local-lambda.ts";
 import { InvalidPayloadError, parsePayload } from "../local/lambda/payload.ts";
 import { describeRuntime } from "../local/lambda/runtime.ts";
+import { describeIsolation } from "../local/lambda/sandbox/isolation.ts";
 import { ConfigurationError } from "../ops/errors.ts";
 import { stopSignal } from "../ops/stop-signal.ts";
 import { addFunctionOptions, type FunctionOptions, readFunction, readFunctionEnvironment } from "./function-options.ts";
@@ -50,7 +51,7 @@ function finish(command: Command, configure: (options: InvokeOptions) => Promise
     .argument("[file]", "the event as JSON (default: stdin)")
     .action(async (file: string | undefined, options: InvokeOptions) => {
       const payload = await readPayload(file);
-      await invokeOnce(await configure(options), payload, options.json === true);
+      await invokeOnce(await configure(options), payload, options);
     });
 }
 
@@ -65,9 +66,14 @@ async function readPayload(file: string | undefined): Promise<Buffer> {
   }
 }
 
-async function invokeOnce(fn: FunctionConfiguration, payload: Buffer, json: boolean): Promise<void> {
-  const lambda = await LocalLambda.start(fn, { log: (text) => process.stderr.write(text) });
+async function invokeOnce(
+  fn: FunctionConfiguration,
+  payload: Buffer,
+  { json, isolation }: InvokeOptions,
+): Promise<void> {
+  const lambda = await LocalLambda.start(fn, { log: (text) => process.stderr.write(text), isolation, say });
   say(describeRuntime(lambda.runtime));
+  say(describeIsolation(lambda.isolation));
   try {
     const result = await Promise.race([lambda.invoke(payload), stopSignal()]);
     if (typeof result === "string") {

@@ -6,6 +6,7 @@ import type { Destination } from "../local/lambda/destination.ts";
 import { startLambdaApi } from "../local/lambda/lambda-api.ts";
 import { LocalLambda } from "../local/lambda/local-lambda.ts";
 import { describeRuntime } from "../local/lambda/runtime.ts";
+import { describeIsolation } from "../local/lambda/sandbox/isolation.ts";
 import { stopSignal } from "../ops/stop-signal.ts";
 import { parseDestination } from "./destination.ts";
 import { addFunctionOptions, type FunctionOptions, parseWhole, readFunction } from "./function-options.ts";
@@ -52,8 +53,8 @@ async function serve(options: ServeOptions): Promise<void> {
     process.stderr.write(text);
   };
   await using stack = new AsyncDisposableStack();
-  const { concurrency, freeze, retryDelays, maxEventAge, onSuccess, onFailure, dlq } = options;
-  const lambda = await LocalLambda.start(fn, { log, concurrency, freeze });
+  const { concurrency, freeze, isolation, retryDelays, maxEventAge, onSuccess, onFailure, dlq } = options;
+  const lambda = await LocalLambda.start(fn, { log, concurrency, freeze, isolation, say });
   stack.defer(() => lambda.stop());
   const directory = join(stateDirectory(), "events", fn.name);
   const asynchronous = { directory, retryDelays, maxEventAge, onSuccess, onFailure, deadLetterQueue: dlq, say };
@@ -62,6 +63,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const api = await startLambdaApi({ lambda, events }, options.port);
   stack.defer(() => api.stop());
   say(describeRuntime(lambda.runtime));
+  say(describeIsolation(lambda.isolation));
   process.stdout.write(`listening on ${api.url}\n`);
   await stopSignal();
 }

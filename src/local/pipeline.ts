@@ -104,7 +104,10 @@ async function startFunction(
     code,
     environment,
   });
-  const lambda = await LocalLambda.start(fn, { log: (text) => asynchronous.say(text.replace(/\n$/, "")) });
+  const lambda = await LocalLambda.start(fn, {
+    log: (text) => asynchronous.say(text.replace(/\n$/, "")),
+    say: asynchronous.say,
+  });
   stack.defer(() => lambda.stop());
   asynchronous.say(describeRuntime(lambda.runtime));
   const events = await AsynchronousInvocations.start(lambda, asynchronous);

@@ -1,8 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { zipSync } from "fflate";
+import { type Zippable, zipSync } from "fflate";
 import { type FunctionInput, makeFunctionConfiguration } from "../../src/local/lambda/function.ts";
 import type { InvocationResult } from "../../src/local/lambda/invocation.ts";
 import { LocalLambda, type LocalLambdaOptions } from "../../src/local/lambda/local-lambda.ts";
@@ -18,12 +18,22 @@ export function makeFolder(t: TestContext): string {
 /** The zip of a function of test/functions. */
 export function zipFunction(t: TestContext, name: string): string {
   const source = join(ROOT, "test", "functions", name);
-  const files = Object.fromEntries(readdirSync(source).map((file) => [file, readFileSync(join(source, file))]));
-  return writeZip(t, files);
+  return writeZip(
+    t,
+    Object.fromEntries(
+      readdirSync(source).map((file) => {
+        const { mode } = statSync(join(source, file));
+        return [file, [readFileSync(join(source, file)), { os: UNIX, attrs: mode << 16 }]];
+      }),
+    ),
+  );
 }
 
+/** The system that wrote a zip, so that its modes count. */
+const UNIX = 3;
+
 /** A zip of these files. */
-export function writeZip(t: TestContext, files: Readonly<Record<string, Uint8Array>>): string {
+export function writeZip(t: TestContext, files: Zippable): string {
   const path = join(makeFolder(t), "function.zip");
   writeFileSync(path, zipSync({ ...files }));
   return path;
@@ -43,7 +53,7 @@ export async function startFunction(
   options: Partial<LocalLambdaOptions> = {},
 ): Promise<RunningFunction> {
   let log = "";
-  const fn = makeFunctionConfiguration({ name, code: zipFunction(t, name), ...input });
+  const fn = makeFunctionConfiguration({ name, ...input, code: input.code ?? zipFunction(t, name) });
   const lambda = await LocalLambda.start(fn, {
     log: (text) => {
       log += text;

@@ -147,7 +147,7 @@ test("bad usage and bad input are exit code 2 with a clear line", async (t) => {
     [
       "local-lambda",
       ["invoke", "--zip", ".", "--runtime", "nodejs6.x"],
-      /runtime: expected one of nodejs24\.x, got "nodejs6\.x"/,
+      /runtime: expected one of nodejs24\.x, nodejs22\.x, provided\.al2023, got "nodejs6\.x"/,
     ],
     [
       "local-lambda",

@@ -1,47 +1,48 @@
 import { createHash } from "node:crypto";
 import type { FunctionConfiguration } from "./function.ts";
 import { type InvocationRequest, type InvocationResult, LogTail } from "./invocation.ts";
-import { exitOutcome, initErrorOutcome, type Outcome, responseTooLargeOutcome, timeoutOutcome } from "./outcome.ts";
-import * as platform from "./platform-log.ts";
+import { exitOutcome, invalidEntrypointOutcome, type Outcome } from "./outcome.ts";
+import type { Phase, PlatformEvent, Report } from "./platform-event.ts";
+import { type EventFormat, formatAsJson, formatAsText, formatCrash, formatTimedOut } from "./platform-log.ts";
 import type { Runtime } from "./runtime.ts";
 import { RuntimeApi } from "./runtime-api.ts";
-import { RuntimeEvents } from "./runtime-events.ts";
-import { makeLogStream, RuntimeProcess } from "./runtime-process.ts";
+import { InvalidEntrypointError, makeCommand } from "./runtime-command.ts";
+import { makeLogStream } from "./runtime-process.ts";
+import { RuntimeSession } from "./runtime-session.ts";
+import { MemoryGroup } from "./sandbox/memory-group.ts";
+import type { Parts, Sandbox } from "./sandbox/sandbox.ts";
 
 /** Lambda's own limit on the first initialization; ms. */
 const INIT_LIMIT = 10_000;
-
-/** How long the runtime client may take to end by itself after it has reported that it cannot start; ms. */
-const LAST_WORDS_LIMIT = 500;
 
 const MIB = 1024 * 1024;
 
 export interface EnvironmentOptions {
   readonly fn: FunctionConfiguration;
   readonly runtime: Runtime;
-  readonly taskRoot: string;
+  readonly sandbox: Sandbox;
+  /** Where the sandbox's files lie on this machine. */
+  readonly parts: Parts;
   /** Stop the processes between invocations, as AWS does. */
   readonly freeze: boolean;
+  /** A debugger may connect here; there is then no time limit. */
+  readonly inspectPort?: number | undefined;
   /** Function output and platform lines, in order. */
   readonly log: (text: string) => void;
 }
 
-/** A runtime process and what it says. */
-interface Running {
-  readonly process: RuntimeProcess;
-  readonly events: RuntimeEvents;
-}
-
 /**
- * One execution environment: from an invocation to its result through one runtime process, which is started by the first
+ * One execution environment: from an invocation to its result through one runtime session, which is started by the first
  * invocation, kept between invocations, and replaced inside the next one after a timeout or a crash. Whatever the function
  * does, the outcome is a result; only a machine that cannot start processes makes `invoke` reject.
  */
 export class ExecutionEnvironment {
   readonly #options: EnvironmentOptions;
-  #api: RuntimeApi | undefined;
+  readonly #format: EventFormat;
+  readonly #memoryGroup: MemoryGroup | undefined;
   readonly #logStream = makeLogStream();
-  #running: Running | undefined;
+  #api: RuntimeApi | undefined;
+  #session: RuntimeSession | undefined;
   #fresh = true;
   #stopped = false;
   #peak = 0;
@@ -50,7 +51,10 @@ export class ExecutionEnvironment {
   #tail: LogTail | undefined;
 
   constructor(options: EnvironmentOptions) {
+    const { logFormat, systemLogLevel, memorySize } = options.fn;
     this.#options = options;
+    this.#format = logFormat === "JSON" ? formatAsJson(systemLogLevel) : formatAsText;
+    this.#memoryGroup = MemoryGroup.create(memorySize * MIB);
   }
 
   /** One invocation at a time. */
@@ -58,15 +62,17 @@ export class ExecutionEnvironment {
     const { requestId } = request;
     const initDuration = this.#fresh ? await this.#firstInit(requestId) : undefined;
     const started = performance.now();
-    const limit = this.#options.fn.timeout * 1000;
+    const timeout = this.#options.fn.timeout * 1000;
+    const deadline = started + this.#limit(timeout);
     const tail = new LogTail();
     this.#tail = tail;
-    const initFailure = this.#isRunning() ? undefined : await this.#initAgain(requestId, started + limit);
-    this.#log(platform.formatStart(requestId));
-    const outcome = initFailure ?? (await this.#run(request, started + limit));
-    const duration = outcome.status === "timeout" ? limit : this.#settledAt - started;
+    const initFailure =
+      this.#session?.ended === false ? undefined : await this.#initialize(requestId, "invoke", deadline);
+    this.#tell({ type: "start", requestId });
+    const outcome = initFailure ?? (await this.#run(request, deadline));
+    const duration = outcome.status === "timeout" ? timeout : this.#settledAt - started;
     const report = this.#makeReport(requestId, duration, initDuration, outcome);
-    this.#logEnd(outcome, report);
+    this.#tellEnd(outcome, report);
     this.#tail = undefined;
     const { payload } = outcome;
     const functionError = outcome.failed ? { functionError: "Unhandled" as const } : {};
@@ -78,106 +84,78 @@ export class ExecutionEnvironment {
     this.#stopped = true;
     await this.#reset();
     await this.#api?.stop();
+    await this.#options.sandbox.release();
+    await this.#memoryGroup?.remove();
   }
 
-  #isRunning(): boolean {
-    return this.#running?.process.ended === false;
-  }
-
-  /** The duration of a good initialization in ms; a bad one is logged, and tried again inside the invocation. */
+  /** The duration of a good initialization in ms; a bad one is tried again inside the invocation. */
   async #firstInit(requestId: string): Promise<number | undefined> {
     this.#fresh = false;
-    this.#log(formatRuntimeVersion(this.#options));
+    this.#tell({ type: "initStart", phase: "init", ...describeVersion(this.#options) });
     const started = performance.now();
-    const failure = await this.#initialize(requestId, started + INIT_LIMIT);
-    const duration = this.#settledAt - started;
-    if (failure === undefined) return duration;
-    this.#log(platform.formatInitReport(duration, "init", failure.status ?? "error", failure.errorType));
-    return undefined;
-  }
-
-  async #initAgain(requestId: string, deadline: number): Promise<Outcome | undefined> {
-    const started = performance.now();
-    const failure = await this.#initialize(requestId, deadline);
-    if (failure === undefined) return undefined;
-    const duration = this.#settledAt - started;
-    this.#log(platform.formatInitReport(duration, "invoke", failure.status ?? "error", failure.errorType));
-    return failure;
+    const failure = await this.#initialize(requestId, "init", started + this.#limit(INIT_LIMIT));
+    return failure === undefined ? this.#settledAt - started : undefined;
   }
 
   /** Starts a runtime process and waits until it asks for work; says why it does not. */
-  async #initialize(requestId: string, deadline: number): Promise<Outcome | undefined> {
-    await this.#reset();
-    this.#api ??= await RuntimeApi.start();
-    if (this.#stopped) return exitOutcome(requestId, { code: null, signal: "SIGKILL" });
-    const events = new RuntimeEvents();
-    this.#api.reset(events.listener());
-    const { fn, runtime, taskRoot } = this.#options;
-    const setting = { fn, runtime, taskRoot, runtimeApi: this.#api.address, logStream: this.#logStream };
-    const process = new RuntimeProcess(setting, (text) => this.#log(text));
-    this.#running = { process, events };
-    void process.exited.then((exit) => events.push({ type: "exit", exit }));
-    process.memory.start();
-    const event = await events.next(deadline);
-    this.#settledAt = performance.now();
-    this.#measure(process);
-    if (event.type === "next") {
-      await process.drain();
-      return undefined;
-    }
-    // The client logs the error and ends by itself; what it says belongs to this initialization.
-    if (event.type === "init-error") await events.next(performance.now() + LAST_WORDS_LIMIT);
-    await this.#reset();
-    if (event.type === "init-error") return initErrorOutcome(event.body);
-    if (event.type === "exit") return exitOutcome(requestId, event.exit);
-    return timeoutOutcome(requestId, this.#options.fn.timeout);
+  async #initialize(requestId: string, phase: Phase, deadline: number): Promise<Outcome | undefined> {
+    const started = performance.now();
+    const failure = await this.#startSession(requestId, deadline);
+    const end = {
+      phase,
+      status: failure === undefined ? "success" : (failure.status ?? "error"),
+      errorType: failure?.errorType,
+    } as const;
+    this.#tell({ type: "initRuntimeDone", ...end });
+    this.#tell({ type: "initReport", duration: this.#settledAt - started, ...end });
+    return failure;
   }
 
-  /** Hands the invocation to the runtime and waits until that asks for more, ends, or the time is up. */
-  async #run(request: InvocationRequest, deadline: number): Promise<Outcome> {
-    const { process, events } = this.#running as Running;
-    if (this.#options.freeze) process.thaw();
-    process.memory.start();
-    this.#api?.send({ ...request, deadline: Math.floor(Date.now() + deadline - performance.now()) });
-    const outcome = await this.#awaitOutcome(request.requestId, events, deadline);
+  async #startSession(requestId: string, deadline: number): Promise<Outcome | undefined> {
+    await this.#reset();
+    this.#api ??= await RuntimeApi.start();
     this.#settledAt = performance.now();
-    this.#measure(process);
-    if (outcome.ended) await this.#reset();
-    else await process.drain();
-    if (this.#options.freeze) process.freeze();
+    if (this.#stopped) return exitOutcome(requestId, { code: null, signal: "SIGKILL" });
+    const { fn, runtime, sandbox, parts, inspectPort } = this.#options;
+    const { address: runtimeApi } = this.#api;
+    try {
+      const setting = { fn, runtime, runtimeApi, logStream: this.#logStream, inspectPort };
+      const command = makeCommand(setting, sandbox.layout, parts);
+      const confinement = { sandbox, memoryLimit: fn.memorySize * MIB, memoryGroup: this.#memoryGroup };
+      this.#session = new RuntimeSession(this.#api, command, confinement, fn.timeout, (text) => this.#log(text));
+    } catch (error) {
+      if (error instanceof InvalidEntrypointError) return invalidEntrypointOutcome(requestId, error.message);
+      throw error;
+    }
+    const failure = await this.#session.initialize(requestId, deadline);
+    this.#settle(this.#session);
+    return failure;
+  }
+
+  async #run(request: InvocationRequest, deadline: number): Promise<Outcome> {
+    const session = this.#session as RuntimeSession;
+    if (this.#options.freeze) session.thaw();
+    const outcome = await session.run(request, deadline);
+    this.#settle(session);
+    if (this.#options.freeze) session.freeze();
     return outcome;
   }
 
-  async #awaitOutcome(
-    requestId: string,
-    events: RuntimeEvents,
-    deadline: number,
-  ): Promise<Outcome & { readonly ended: boolean }> {
-    let answer: Outcome | undefined;
-    for (;;) {
-      const event = await events.next(deadline);
-      if (event.type === "response") answer = { payload: event.body, failed: false };
-      else if (event.type === "invocation-error") answer = { payload: event.body, failed: true };
-      else if (event.type === "response-too-large") answer = responseTooLargeOutcome();
-      else if (event.type === "next" && answer !== undefined) return { ...answer, ended: false };
-      else if (event.type === "time-is-up")
-        return { ...timeoutOutcome(requestId, this.#options.fn.timeout), ...answer, ended: true };
-      // AWS notices a segmentation fault only at the function's timeout (recorded in November 2025).
-      else if (event.type === "exit" && event.exit.signal !== "SIGSEGV")
-        return { ...exitOutcome(requestId, event.exit), ...answer, ended: true };
-    }
-  }
-
-  #measure({ memory }: RuntimeProcess): void {
-    this.#peak = Math.max(this.#peak, memory.peak());
-    memory.stop();
+  #settle(session: RuntimeSession): void {
+    this.#settledAt = session.settledAt;
+    this.#peak = Math.max(this.#peak, session.peak);
   }
 
   /** No process of this environment is left; the next invocation starts one. */
   async #reset(): Promise<void> {
-    const running = this.#running;
-    this.#running = undefined;
-    await running?.process.kill();
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.end();
+  }
+
+  /** Whoever debugs takes their time. */
+  #limit(ms: number): number {
+    return this.#options.inspectPort === undefined ? ms : Number.POSITIVE_INFINITY;
   }
 
   #makeReport(
@@ -185,7 +163,7 @@ export class ExecutionEnvironment {
     duration: number,
     initDuration: number | undefined,
     { status, errorType }: Outcome,
-  ): platform.Report {
+  ): Report {
     return {
       requestId,
       duration,
@@ -198,14 +176,20 @@ export class ExecutionEnvironment {
     };
   }
 
-  #logEnd(outcome: Outcome, report: platform.Report): void {
-    const { requestId } = report;
-    if (outcome.crash !== undefined)
-      this.#log(platform.formatCrash(requestId, outcome.crash, outcome.errorType ?? "Runtime.Unknown"));
-    if (outcome.status === "timeout")
-      this.#log(platform.formatTimedOut(new Date(), requestId, this.#options.fn.timeout));
-    this.#log(platform.formatEnd(requestId));
-    this.#log(platform.formatReport(report));
+  #tellEnd({ crash, status, errorType, payload }: Outcome, report: Report): void {
+    const { requestId, duration } = report;
+    if (this.#options.fn.logFormat === "Text") {
+      if (crash !== undefined) this.#log(formatCrash(requestId, crash, errorType ?? "Runtime.Unknown"));
+      if (status === "timeout") this.#log(formatTimedOut(new Date(), requestId, this.#options.fn.timeout));
+    }
+    const producedBytes = payload.length;
+    this.#tell({ type: "runtimeDone", requestId, status: status ?? "success", errorType, duration, producedBytes });
+    this.#tell({ type: "report", report });
+  }
+
+  #tell(event: PlatformEvent): void {
+    const text = this.#format(event);
+    if (text !== "") this.#log(text);
   }
 
   #log(text: string): void {
@@ -215,9 +199,10 @@ export class ExecutionEnvironment {
 }
 
 /** AWS numbers its builds of a runtime; ours are named after the Node.js and the runtime client in use. */
-function formatRuntimeVersion({ fn, runtime }: EnvironmentOptions): string {
-  const [major, minor] = runtime.nodeVersion.slice(1).split(".");
-  const build = createHash("sha256").update(`${runtime.nodeVersion} ${runtime.clientVersion} ${runtime.addon}`);
-  const arn = `arn:aws:lambda:${fn.region}::runtime:${build.digest("hex")}`;
-  return platform.formatInitStart(`nodejs:${major}.v${minor}`, arn);
+function describeVersion({ fn, runtime }: EnvironmentOptions): { runtimeVersion: string; runtimeVersionArn: string } {
+  const { nodejs } = runtime;
+  const [major, minor] = nodejs?.nodeVersion.slice(1).split(".") ?? [];
+  const runtimeVersion = nodejs === undefined ? "provided:al2023.v1" : `nodejs:${major}.v${minor}`;
+  const build = createHash("sha256").update(`${nodejs?.nodeVersion} ${nodejs?.clientVersion} ${nodejs?.addon}`);
+  return { runtimeVersion, runtimeVersionArn: `arn:aws:lambda:${fn.region}::runtime:${build.digest("hex")}` };
 }

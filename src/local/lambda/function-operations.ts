@@ -4,7 +4,7 @@ import type http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigurationError } from "../../ops/errors.ts";
-import { functionArn } from "./function.ts";
+import { type FunctionConfiguration, functionArn } from "./function.ts";
 import type { LocalLambda } from "./local-lambda.ts";
 import { type Answer, readBody, resolveFunction, type ServedFunction, type Target } from "./operation.ts";
 import { invalidParameter } from "./service-error.ts";
@@ -101,8 +101,13 @@ function describeFunction({ fn, code }: LocalLambda): object {
     LastUpdateStatus: "Successful",
     PackageType: "Zip",
     Architectures: [process.arch === "arm64" ? "arm64" : "x86_64"],
-    EphemeralStorage: { Size: 512 },
+    EphemeralStorage: { Size: fn.ephemeralStorage },
     SnapStart: { ApplyOn: "None", OptimizationStatus: "Off" },
-    LoggingConfig: { LogFormat: "Text", LogGroup: `/aws/lambda/${fn.name}` },
+    LoggingConfig: describeLogging(fn),
   };
+}
+
+function describeLogging({ name, logFormat, applicationLogLevel, systemLogLevel }: FunctionConfiguration): object {
+  const levels = { ApplicationLogLevel: applicationLogLevel, SystemLogLevel: systemLogLevel };
+  return { LogFormat: logFormat, ...(logFormat === "JSON" ? levels : {}), LogGroup: `/aws/lambda/${name}` };
 }

@@ -1,4 +1,5 @@
 import { ConfigurationError } from "../../ops/errors.ts";
+import { SUPPORTED_RUNTIMES } from "./runtime.ts";
 
 /** One Lambda function as AWS describes it. Defaults are AWS's own; changing them costs what it costs on AWS. */
 export interface FunctionConfiguration {
@@ -13,23 +14,46 @@ export interface FunctionConfiguration {
   readonly environment: Readonly<Record<string, string>>;
   /** A zip file, or a folder that is used as it is. */
   readonly code: string;
+  /** Zip files or folders, unpacked one over the other at /opt; at most 5. */
+  readonly layers: readonly string[];
+  /** MB of the private /tmp, 512 to 10240. */
+  readonly ephemeralStorage: number;
+  readonly logFormat: LogFormat;
+  /** JSON format only: the least level of the function's own lines, and of Lambda's. */
+  readonly applicationLogLevel: ApplicationLogLevel;
+  readonly systemLogLevel: SystemLogLevel;
   readonly region: string;
 }
 
-export const SUPPORTED_RUNTIMES = ["nodejs24.x"] as const;
+export const LOG_FORMATS = ["Text", "JSON"] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+export const APPLICATION_LOG_LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"] as const;
+export type ApplicationLogLevel = (typeof APPLICATION_LOG_LEVELS)[number];
+
+export const SYSTEM_LOG_LEVELS = ["DEBUG", "INFO", "WARN"] as const;
+export type SystemLogLevel = (typeof SYSTEM_LOG_LEVELS)[number];
+
+/** AWS's limit on the layers of a function. */
+const MOST_LAYERS = 5;
 
 /** The account of every local function's ARN; AWS's documentation uses the same one. */
 const ACCOUNT_ID = "123456789012";
 
-const DEFAULTS = {
+const DEFAULTS: Omit<FunctionConfiguration, "code"> = {
   name: "function",
   handler: "index.handler",
   runtime: "nodejs24.x",
   memorySize: 128,
   timeout: 3,
   environment: {},
+  layers: [],
+  ephemeralStorage: 512,
+  logFormat: "Text",
+  applicationLogLevel: "INFO",
+  systemLogLevel: "INFO",
   region: "us-east-1",
-} as const;
+};
 
 /** What a caller may leave out; `undefined` means the default. */
 export type FunctionInput = { readonly [K in keyof FunctionConfiguration]?: FunctionConfiguration[K] | undefined };
@@ -53,14 +77,21 @@ function validateFunctionConfiguration(fn: FunctionConfiguration): string[] {
   expect(typeof fn.code === "string" && fn.code !== "", "code", "the path of a zip file or a folder", fn.code);
   expect(/^[A-Za-z0-9_-]{1,64}$/.test(fn.name), "function name", "1 to 64 letters, digits, - or _", fn.name);
   expect(/^\S{1,128}$/.test(fn.handler), "handler", "1 to 128 characters without white space", fn.handler);
-  expect(
-    (SUPPORTED_RUNTIMES as readonly string[]).includes(fn.runtime),
-    "runtime",
-    `one of ${SUPPORTED_RUNTIMES.join(", ")}`,
-    fn.runtime,
-  );
+  const oneOf = (what: string, choices: readonly string[], got: string): void =>
+    expect(choices.includes(got), what, `one of ${choices.join(", ")}`, got);
+  oneOf("runtime", SUPPORTED_RUNTIMES, fn.runtime);
   expect(whole(fn.memorySize, 128, 10_240), "memory size", "whole MB from 128 to 10240", fn.memorySize);
   expect(whole(fn.timeout, 1, 900), "timeout", "whole seconds from 1 to 900", fn.timeout);
+  expect(
+    whole(fn.ephemeralStorage, 512, 10_240),
+    "ephemeral storage",
+    "whole MB from 512 to 10240",
+    fn.ephemeralStorage,
+  );
+  expect(fn.layers.length <= MOST_LAYERS, "layers", `at most ${MOST_LAYERS}`, fn.layers.length);
+  oneOf("log format", LOG_FORMATS, fn.logFormat);
+  oneOf("application log level", APPLICATION_LOG_LEVELS, fn.applicationLogLevel);
+  oneOf("system log level", SYSTEM_LOG_LEVELS, fn.systemLogLevel);
   problems.push(...validateEnvironmentVariables(fn.environment));
   return problems;
 }

@@ -1,4 +1,4 @@
-import type { Report } from "./platform-log.ts";
+import type { Report } from "./platform-event.ts";
 
 /** One invocation as it reaches an execution environment. */
 export interface InvocationRequest {

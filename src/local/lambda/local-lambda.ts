@@ -3,7 +3,16 @@ import { type UnpackedCode, unpackCode } from "./code.ts";
 import { ExecutionEnvironment } from "./execution-environment.ts";
 import { type FunctionConfiguration, functionArn } from "./function.ts";
 import type { InvocationRequest, InvocationResult } from "./invocation.ts";
-import { findRuntime, type Runtime } from "./runtime.ts";
+import { type UnpackedLayers, unpackLayers } from "./layers.ts";
+import { findRuntime, type Runtime, SUPPORT } from "./runtime.ts";
+import {
+  chooseIsolation,
+  type Isolation,
+  type IsolationChoice,
+  makeSandboxMaker,
+  type SandboxMaker,
+} from "./sandbox/isolation.ts";
+import type { Parts } from "./sandbox/sandbox.ts";
 
 /** More invocations at once than environments are allowed: AWS's 429 TooManyRequestsException. */
 export class TooManyRequestsError extends Error {
@@ -16,6 +25,10 @@ export interface LocalLambdaOptions {
   readonly concurrency?: number | undefined;
   /** Default true: the processes of an environment are stopped between invocations, so that time passes as on AWS. */
   readonly freeze?: boolean | undefined;
+  /** Default `auto`: namespaces where the kernel allows them. */
+  readonly isolation?: IsolationChoice | undefined;
+  /** Told in sentences what takes time, such as fetching a runtime. */
+  readonly say?: ((sentence: string) => void) | undefined;
   /** Function output and platform lines, each ending in a line feed. */
   readonly log: (text: string) => void;
 }
@@ -35,8 +48,18 @@ export interface InvokeOptions {
 /** The code that environments of one generation run; removed when the last of them has gone. */
 interface Generation {
   readonly code: UnpackedCode;
+  readonly parts: Parts;
+  readonly sandboxes: SandboxMaker;
   environments: number;
   outdated: boolean;
+}
+
+/** What a local Lambda starts with. */
+interface Prepared {
+  readonly runtime: Runtime;
+  readonly isolation: Isolation;
+  readonly layers: UnpackedLayers | undefined;
+  readonly generation: Generation;
 }
 
 /** An environment and the code that it runs. */
@@ -52,23 +75,35 @@ interface Member {
 export class LocalLambda {
   readonly fn: FunctionConfiguration;
   readonly runtime: Runtime;
+  readonly isolation: Isolation;
+  readonly #layers: UnpackedLayers | undefined;
   readonly #options: LocalLambdaOptions;
   readonly #members = new Set<Member>();
   readonly #idle: Member[] = [];
   readonly #busy = new Set<Promise<unknown>>();
   #generation: Generation;
 
-  private constructor(fn: FunctionConfiguration, runtime: Runtime, code: UnpackedCode, options: LocalLambdaOptions) {
+  private constructor(fn: FunctionConfiguration, options: LocalLambdaOptions, prepared: Prepared) {
     this.fn = fn;
-    this.runtime = runtime;
     this.#options = options;
-    this.#generation = { code, environments: 0, outdated: false };
+    this.runtime = prepared.runtime;
+    this.isolation = prepared.isolation;
+    this.#layers = prepared.layers;
+    this.#generation = prepared.generation;
   }
 
   /** Unpacks the code; processes start with the first invocation. Rejects with a ConfigurationError. */
   static async start(fn: FunctionConfiguration, options: LocalLambdaOptions): Promise<LocalLambda> {
-    const runtime = findRuntime(fn.runtime);
-    return new LocalLambda(fn, runtime, await unpackCode(fn.code), options);
+    const { say = () => {}, isolation: choice = "auto" } = options;
+    await using stack = new AsyncDisposableStack();
+    const [runtime, isolation] = await Promise.all([findRuntime(fn.runtime, say), chooseIsolation(choice)]);
+    const layers = await unpackLayers(fn.layers, isolation.kind === "process");
+    stack.defer(() => layers?.remove());
+    const code = await unpackCode(fn.code, isolation.kind === "process");
+    stack.defer(() => code.remove());
+    const generation = await makeGeneration(code, layers, runtime, isolation, fn);
+    stack.move();
+    return new LocalLambda(fn, options, { runtime, isolation, layers, generation });
   }
 
   /** The code that the next invocation runs. */
@@ -96,9 +131,9 @@ export class LocalLambda {
 
   /** Takes the code at `path` for all later invocations. On an error the old code stays. */
   async updateCode(path: string): Promise<void> {
-    const code = await unpackCode(path);
+    const code = await unpackCode(path, this.isolation.kind === "process");
     const previous = this.#generation;
-    this.#generation = { code, environments: 0, outdated: false };
+    this.#generation = await makeGeneration(code, this.#layers, this.runtime, this.isolation, this.fn);
     await this.#retireGeneration(previous);
   }
 
@@ -106,6 +141,7 @@ export class LocalLambda {
   async stop(): Promise<void> {
     await Promise.allSettled(this.#busy);
     await this.#retireGeneration(this.#generation);
+    await this.#layers?.remove();
   }
 
   /** Ends every process at once; invocations under way end as crashed. */
@@ -120,9 +156,10 @@ export class LocalLambda {
       throw new TooManyRequestsError(`${this.fn.name}: ${limit} invocations are under way`);
     const { fn, runtime } = this;
     const generation = this.#generation;
-    const taskRoot = generation.code.directory;
+    const { parts } = generation;
+    const sandbox = generation.sandboxes.make();
     const { log, freeze = true } = this.#options;
-    const environment = new ExecutionEnvironment({ fn, runtime, taskRoot, freeze, log });
+    const environment = new ExecutionEnvironment({ fn, runtime, sandbox, parts, freeze, log });
     const member = { environment, generation };
     this.#members.add(member);
     generation.environments++;
@@ -141,7 +178,7 @@ export class LocalLambda {
   async #retireGeneration(generation: Generation): Promise<void> {
     generation.outdated = true;
     await Promise.all(this.#idle.splice(0).map((member) => this.#retire(member)));
-    if (generation.environments === 0) await generation.code.remove();
+    if (generation.environments === 0) await removeGeneration(generation);
   }
 
   async #retire(member: Member): Promise<void> {
@@ -149,8 +186,36 @@ export class LocalLambda {
     await environment.stop();
     this.#members.delete(member);
     generation.environments--;
-    if (generation.outdated && generation.environments === 0) await generation.code.remove();
+    if (generation.outdated && generation.environments === 0) await removeGeneration(generation);
   }
+}
+
+async function makeGeneration(
+  code: UnpackedCode,
+  layers: UnpackedLayers | undefined,
+  { nodejs }: Runtime,
+  isolation: Isolation,
+  { ephemeralStorage }: FunctionConfiguration,
+): Promise<Generation> {
+  const parts = {
+    taskRoot: code.directory,
+    opt: layers?.directory ?? "/opt",
+    lang: nodejs?.lang ?? "/var/lang",
+    runtime: nodejs?.client ?? "/var/runtime",
+    support: SUPPORT,
+  };
+  return {
+    code,
+    parts,
+    sandboxes: await makeSandboxMaker(isolation, parts, ephemeralStorage),
+    environments: 0,
+    outdated: false,
+  };
+}
+
+async function removeGeneration({ sandboxes, code }: Generation): Promise<void> {
+  await sandboxes.remove();
+  await code.remove();
 }
 
 /** `Root=...;Parent=...;Sampled=0` as X-Ray writes it. */

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import type { Status } from "./platform-log.ts";
+import type { Status } from "./platform-event.ts";
 import { RESPONSE_LIMIT } from "./runtime-api.ts";
 import type { Exit } from "./runtime-process.ts";
 
@@ -28,14 +28,16 @@ export function timeoutOutcome(requestId: string, seconds: number): Outcome {
 
 export function exitOutcome(requestId: string, exit: Exit): Outcome {
   const crash = describeExit(exit);
-  const errorType = "Runtime.ExitError";
-  return {
-    failed: true,
-    payload: errorPayload(errorType, `RequestId: ${requestId} Error: ${crash}`),
-    status: "error",
-    errorType,
-    crash,
-  };
+  const payload = errorPayload("Runtime.ExitError", `RequestId: ${requestId} Error: ${crash}`);
+  const errorType = exit.outOfMemory ? "Runtime.OutOfMemory" : "Runtime.ExitError";
+  return { failed: true, payload, status: "error", errorType, crash };
+}
+
+/** There is no program to start; `reason` in AWS's words. */
+export function invalidEntrypointOutcome(requestId: string, reason: string): Outcome {
+  const errorType = "Runtime.InvalidEntrypoint";
+  const payload = errorPayload(errorType, `RequestId: ${requestId} Error: ${reason}`);
+  return { failed: true, payload, status: "error", errorType, crash: reason };
 }
 
 export function responseTooLargeOutcome(): Outcome {

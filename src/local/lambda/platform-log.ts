@@ -1,34 +1,41 @@
-/** The lines that Lambda itself writes in its text log format, as AWS writes them since August 2025. */
+import type { SystemLogLevel } from "./function.ts";
+import { levelOf, makeTelemetryEvent, type PlatformEvent, type Report, type Status } from "./platform-event.ts";
 
-export type Status = "error" | "timeout";
+/** What an environment's events look like in its log. */
+export type EventFormat = (event: PlatformEvent) => string;
 
-/** What REPORT tells of one invocation; durations in milliseconds, memory in MB. */
-export interface Report {
-  readonly requestId: string;
-  readonly duration: number;
-  readonly billedDuration: number;
-  readonly memorySize: number;
-  readonly maxMemoryUsed: number;
-  /** Only on the first invocation of an environment. */
-  readonly initDuration?: number;
-  readonly status?: Status;
-  readonly errorType?: string;
-}
+/** The lines that AWS writes since August 2025; events that have none are empty. */
+export const formatAsText: EventFormat = (event) => {
+  switch (event.type) {
+    case "initStart":
+      return `INIT_START Runtime Version: ${event.runtimeVersion}\tRuntime Version ARN: ${event.runtimeVersionArn}\n`;
+    case "initRuntimeDone":
+      return "";
+    case "initReport": {
+      // Written only when an initialization failed.
+      if (event.status === "success") return "";
+      const fields = [`INIT_REPORT Init Duration: ${event.duration.toFixed(2)} ms`, `Phase: ${event.phase}`];
+      return `${[...fields, ...formatStatus(event.status, event.errorType)].join("\t")}\n`;
+    }
+    case "start":
+      return `START RequestId: ${event.requestId} Version: $LATEST\n`;
+    case "runtimeDone":
+      return `END RequestId: ${event.requestId}\n`;
+    case "report":
+      return formatReport(event.report);
+  }
+};
 
-export function formatInitStart(runtimeVersion: string, runtimeVersionArn: string): string {
-  return `INIT_START Runtime Version: ${runtimeVersion}\tRuntime Version ARN: ${runtimeVersionArn}\n`;
-}
+const LEVELS = ["DEBUG", "INFO", "WARN"];
 
-export function formatStart(requestId: string): string {
-  return `START RequestId: ${requestId} Version: $LATEST\n`;
-}
-
-export function formatEnd(requestId: string): string {
-  return `END RequestId: ${requestId}\n`;
+/** One JSON object a line, of the events that have at least this level. */
+export function formatAsJson(level: SystemLogLevel): EventFormat {
+  const isShown = (event: PlatformEvent): boolean => LEVELS.indexOf(levelOf(event)) >= LEVELS.indexOf(level);
+  return (event) => (isShown(event) ? `${JSON.stringify(makeTelemetryEvent(event))}\n` : "");
 }
 
 /** Fields are separated by tabs; one follows the last field unless that is the status or the error type. */
-export function formatReport(report: Report): string {
+function formatReport(report: Report): string {
   const fields = [
     `REPORT RequestId: ${report.requestId}`,
     `Duration: ${report.duration.toFixed(2)} ms`,
@@ -37,21 +44,11 @@ export function formatReport(report: Report): string {
     `Max Memory Used: ${report.maxMemoryUsed} MB`,
   ];
   if (report.initDuration !== undefined) fields.push(`Init Duration: ${report.initDuration.toFixed(2)} ms`);
-  fields.push(...formatStatus(report.status, report.errorType));
+  if (report.status !== undefined) fields.push(...formatStatus(report.status, report.errorType));
   return `${fields.join("\t")}${report.status === undefined ? "\t" : ""}\n`;
 }
 
-/** Written only when an initialization failed; phase `invoke` is the second try, inside the invocation. */
-export function formatInitReport(
-  duration: number,
-  phase: "init" | "invoke",
-  status: Status,
-  errorType: string | undefined,
-): string {
-  const fields = [`INIT_REPORT Init Duration: ${duration.toFixed(2)} ms`, `Phase: ${phase}`];
-  return `${[...fields, ...formatStatus(status, errorType)].join("\t")}\n`;
-}
-
+/** The text log's line of a timeout. */
 export function formatTimedOut(time: Date, requestId: string, timeout: number): string {
   return `${time.toISOString()} ${requestId} Task timed out after ${timeout.toFixed(2)} seconds\n\n`;
 }
@@ -61,8 +58,7 @@ export function formatCrash(requestId: string, reason: string, errorType: string
   return `RequestId: ${requestId} Error: ${reason}\n${errorType}\n`;
 }
 
-function formatStatus(status: Status | undefined, errorType: string | undefined): string[] {
-  if (status === undefined) return [];
+function formatStatus(status: Status, errorType: string | undefined): string[] {
   return status === "error" && errorType !== undefined
     ? [`Status: error`, `Error Type: ${errorType}`]
     : [`Status: ${status}`];

@@ -39,7 +39,8 @@ export class RuntimeEvents {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         // Node.js's timers may come up to 1 ms early: nothing may be cut short by that.
-        timer = setTimeout(resolve, Math.max(0, Math.ceil(deadline - performance.now()) + 1));
+        if (deadline !== Number.POSITIVE_INFINITY)
+          timer = setTimeout(resolve, Math.max(0, Math.ceil(deadline - performance.now()) + 1));
       });
       clearTimeout(timer);
       this.#wake = undefined;

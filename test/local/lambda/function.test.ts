@@ -27,7 +27,7 @@ test("every problem is named with what was expected and what came", () => {
     'code: expected the path of a zip file or a folder, got ""',
     'function name: expected 1 to 64 letters, digits, - or _, got "a b"',
     'handler: expected 1 to 128 characters without white space, got ""',
-    'runtime: expected one of nodejs24.x, got "nodejs6.x"',
+    'runtime: expected one of nodejs24.x, nodejs22.x, provided.al2023, got "nodejs6.x"',
     "memory size: expected whole MB from 128 to 10240, got 64",
     "timeout: expected whole seconds from 1 to 900, got 901",
   ]);

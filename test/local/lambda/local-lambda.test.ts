@@ -68,14 +68,13 @@ test("code that cannot be read leaves the old one in place", async (t) => {
 });
 
 test("kill ends what is under way, as a crash, and removes the code", async (t) => {
-  const { lambda, invoke, log } = await startFunction(t, "environment");
-  const { env } = JSON.parse((await invoke({})).payload.toString());
+  const { lambda } = await startFunction(t, "environment");
   const sleeping = await startFunction(t, "sleeps", { timeout: 60 });
   const running = sleeping.invoke({ ms: 60_000 });
   await until("it runs", () => sleeping.log().includes("START"));
   await sleeping.lambda.kill();
   assert.match((await running).payload.toString(), /signal: killed/);
-  assert.ok(existsSync(env.LAMBDA_TASK_ROOT), log());
+  assert.ok(existsSync(lambda.code.directory));
   await lambda.stop();
-  assert.equal(existsSync(env.LAMBDA_TASK_ROOT), false);
+  assert.equal(existsSync(lambda.code.directory), false);
 });
