@@ -7,6 +7,7 @@ import {
   makeFunctionConfiguration,
 } from "../local/lambda/function.ts";
 import { SUPPORTED_RUNTIMES } from "../local/lambda/runtime.ts";
+import type { Inspect } from "../local/lambda/runtime-command.ts";
 import { ISOLATION_CHOICES, type IsolationChoice } from "../local/lambda/sandbox/isolation.ts";
 import { ConfigurationError } from "../ops/errors.ts";
 import { collect } from "./program.ts";
@@ -23,7 +24,11 @@ export interface FunctionOptions {
   readonly layer?: readonly string[];
   readonly logFormat?: LogFormat;
   readonly isolation: IsolationChoice;
+  readonly inspect?: number | true;
 }
+
+/** Node.js's own port for debuggers. */
+const INSPECT_PORT = 9229;
 
 /** Adds them to a command; `defaults` are named in its help. */
 export function addFunctionOptions(
@@ -50,7 +55,14 @@ export function addFunctionOptions(
       new Option("--isolation <kind>", "how the function is kept apart from this machine")
         .choices(ISOLATION_CHOICES)
         .default("auto"),
-    );
+    )
+    .option("--inspect [port]", `a debugger may connect (default: ${INSPECT_PORT}); no time limits then`, parseWhole);
+}
+
+/** The port that a debugger may connect to; `wait`: the function starts when it has. */
+export function readInspect({ inspect }: FunctionOptions, wait: boolean): Inspect | undefined {
+  if (inspect === undefined) return undefined;
+  return { port: inspect === true ? INSPECT_PORT : inspect, wait };
 }
 
 /** The function's variables: of the file, over which single ones win. */

@@ -11,7 +11,13 @@ import { describeRuntime } from "../local/lambda/runtime.ts";
 import { describeIsolation } from "../local/lambda/sandbox/isolation.ts";
 import { ConfigurationError } from "../ops/errors.ts";
 import { stopSignal } from "../ops/stop-signal.ts";
-import { addFunctionOptions, type FunctionOptions, readFunction, readFunctionEnvironment } from "./function-options.ts";
+import {
+  addFunctionOptions,
+  type FunctionOptions,
+  readFunction,
+  readFunctionEnvironment,
+  readInspect,
+} from "./function-options.ts";
 import { FAILED, makeCommand, say } from "./program.ts";
 
 type InvokeOptions = FunctionOptions & { readonly json?: boolean };
@@ -66,12 +72,10 @@ async function readPayload(file: string | undefined): Promise<Buffer> {
   }
 }
 
-async function invokeOnce(
-  fn: FunctionConfiguration,
-  payload: Buffer,
-  { json, isolation }: InvokeOptions,
-): Promise<void> {
-  const lambda = await LocalLambda.start(fn, { log: (text) => process.stderr.write(text), isolation, say });
+async function invokeOnce(fn: FunctionConfiguration, payload: Buffer, options: InvokeOptions): Promise<void> {
+  const log = (text: string): void => void process.stderr.write(text);
+  const { json, isolation } = options;
+  const lambda = await LocalLambda.start(fn, { log, isolation, inspect: readInspect(options, true), say });
   say(describeRuntime(lambda.runtime));
   say(describeIsolation(lambda.isolation));
   try {

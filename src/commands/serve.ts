@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { stateDirectory } from "../local/development.ts";
 import { AsynchronousInvocations, MAX_EVENT_AGE, RETRY_DELAYS } from "../local/lambda/asynchronous-invocations.ts";
+import { watchCode } from "../local/lambda/code-watch.ts";
 import type { Destination } from "../local/lambda/destination.ts";
 import { startLambdaApi } from "../local/lambda/lambda-api.ts";
 import { LocalLambda } from "../local/lambda/local-lambda.ts";
@@ -9,7 +10,7 @@ import { describeRuntime } from "../local/lambda/runtime.ts";
 import { describeIsolation } from "../local/lambda/sandbox/isolation.ts";
 import { stopSignal } from "../ops/stop-signal.ts";
 import { parseDestination } from "./destination.ts";
-import { addFunctionOptions, type FunctionOptions, parseWhole, readFunction } from "./function-options.ts";
+import { addFunctionOptions, type FunctionOptions, parseWhole, readFunction, readInspect } from "./function-options.ts";
 import { makeCommand, say } from "./program.ts";
 
 type ServeOptions = FunctionOptions & {
@@ -17,6 +18,8 @@ type ServeOptions = FunctionOptions & {
   readonly port: number;
   readonly concurrency: number;
   readonly freeze: boolean;
+  readonly idleTimeout?: number;
+  readonly watch?: boolean;
   readonly retryDelays: readonly number[];
   readonly maxEventAge: number;
   readonly onSuccess?: Destination;
@@ -33,6 +36,8 @@ export function makeServeCommand(): Command {
     .option("--name <name>", "the function's name (default: function)")
     .option("--port <number>", "0 takes a free one", parseWhole, 9001)
     .option("--no-freeze", "let processes run between invocations, for debugging")
+    .option("--watch", "take the zip or folder again whenever it changes")
+    .option("--idle-timeout <seconds>", "after which an unused environment is ended (default: 600)", parseWhole)
     .option("--concurrency <number>", "most execution environments at once", parseWhole, 10)
     .option(
       "--retry-delays <seconds>",
@@ -53,9 +58,18 @@ async function serve(options: ServeOptions): Promise<void> {
     process.stderr.write(text);
   };
   await using stack = new AsyncDisposableStack();
-  const { concurrency, freeze, isolation, retryDelays, maxEventAge, onSuccess, onFailure, dlq } = options;
-  const lambda = await LocalLambda.start(fn, { log, concurrency, freeze, isolation, say });
+  const { concurrency, freeze, idleTimeout, isolation, retryDelays, maxEventAge, onSuccess, onFailure, dlq } = options;
+  const lambda = await LocalLambda.start(fn, {
+    log,
+    concurrency,
+    freeze,
+    idleTimeout,
+    isolation,
+    inspect: readInspect(options, false),
+    say,
+  });
   stack.defer(() => lambda.stop());
+  if (options.watch) stack.defer(watchCode(lambda, say));
   const directory = join(stateDirectory(), "events", fn.name);
   const asynchronous = { directory, retryDelays, maxEventAge, onSuccess, onFailure, deadLetterQueue: dlq, say };
   const events = await AsynchronousInvocations.start(lambda, asynchronous);

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { chmod, lstat, mkdir, readdir, readFile, rm, stat, symlink } from "node:fs/promises";
+import { chmod, cp, lstat, mkdir, readdir, readFile, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
@@ -34,11 +34,16 @@ export async function unpackCode(path: string, readOnly: boolean): Promise<Unpac
     throw new ConfigurationError([`code: expected a zip file or a folder, found nothing at ${path}`], { cause });
   });
   const unpackedAt = new Date();
-  if (found.isDirectory())
+  if (found.isDirectory() && (readOnly || isReadableByOthers(found.mode)))
     return { directory: resolve(path), size: 0, sha256: hash(""), unpackedAt, remove: async () => {} };
   const directory = await makeTemporaryFolder();
   const remove = (): Promise<void> => removeReadOnly(directory);
   try {
+    if (found.isDirectory()) {
+      await cp(path, directory, { recursive: true, verbatimSymlinks: true });
+      await makeReadOnly(directory);
+      return { directory, size: 0, sha256: hash(""), unpackedAt, remove };
+    }
     await unzip(path, directory, UNZIPPED_LIMIT);
     if (readOnly) await makeReadOnly(directory);
     else await chmod(directory, 0o755);
@@ -49,6 +54,11 @@ export async function unpackCode(path: string, readOnly: boolean): Promise<Unpac
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigurationError([`code: expected a zip file at ${path}, got: ${reason}`], { cause: error });
   }
+}
+
+/** A function's user is not root: of root's private folder it gets a copy. */
+function isReadableByOthers(mode: number): boolean {
+  return process.getuid?.() !== 0 || (mode & 0o005) === 0o005;
 }
 
 function hash(content: string | Buffer): string {

@@ -6,7 +6,7 @@ import type { Phase, PlatformEvent, Report } from "./platform-event.ts";
 import { type EventFormat, formatAsJson, formatAsText, formatCrash, formatTimedOut } from "./platform-log.ts";
 import type { Runtime } from "./runtime.ts";
 import { RuntimeApi } from "./runtime-api.ts";
-import { InvalidEntrypointError, makeCommand } from "./runtime-command.ts";
+import { type Inspect, InvalidEntrypointError, makeCommand } from "./runtime-command.ts";
 import { makeLogStream } from "./runtime-process.ts";
 import { RuntimeSession } from "./runtime-session.ts";
 import { MemoryGroup } from "./sandbox/memory-group.ts";
@@ -26,7 +26,7 @@ export interface EnvironmentOptions {
   /** Stop the processes between invocations, as AWS does. */
   readonly freeze: boolean;
   /** A debugger may connect here; there is then no time limit. */
-  readonly inspectPort?: number | undefined;
+  readonly inspect?: Inspect | undefined;
   /** Function output and platform lines, in order. */
   readonly log: (text: string) => void;
 }
@@ -116,10 +116,10 @@ export class ExecutionEnvironment {
     this.#api ??= await RuntimeApi.start();
     this.#settledAt = performance.now();
     if (this.#stopped) return exitOutcome(requestId, { code: null, signal: "SIGKILL" });
-    const { fn, runtime, sandbox, parts, inspectPort } = this.#options;
+    const { fn, runtime, sandbox, parts, inspect } = this.#options;
     const { address: runtimeApi } = this.#api;
     try {
-      const setting = { fn, runtime, runtimeApi, logStream: this.#logStream, inspectPort };
+      const setting = { fn, runtime, runtimeApi, logStream: this.#logStream, inspect };
       const command = makeCommand(setting, sandbox.layout, parts);
       const confinement = { sandbox, memoryLimit: fn.memorySize * MIB, memoryGroup: this.#memoryGroup };
       this.#session = new RuntimeSession(this.#api, command, confinement, fn.timeout, (text) => this.#log(text));
@@ -155,7 +155,7 @@ export class ExecutionEnvironment {
 
   /** Whoever debugs takes their time. */
   #limit(ms: number): number {
-    return this.#options.inspectPort === undefined ? ms : Number.POSITIVE_INFINITY;
+    return this.#options.inspect === undefined ? ms : Number.POSITIVE_INFINITY;
   }
 
   #makeReport(

@@ -1,18 +1,14 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { ConfigurationError } from "../../ops/errors.ts";
 import { type UnpackedCode, unpackCode } from "./code.ts";
 import { ExecutionEnvironment } from "./execution-environment.ts";
 import { type FunctionConfiguration, functionArn } from "./function.ts";
+import { Generation } from "./generation.ts";
 import type { InvocationRequest, InvocationResult } from "./invocation.ts";
 import { type UnpackedLayers, unpackLayers } from "./layers.ts";
-import { findRuntime, type Runtime, SUPPORT } from "./runtime.ts";
-import {
-  chooseIsolation,
-  type Isolation,
-  type IsolationChoice,
-  makeSandboxMaker,
-  type SandboxMaker,
-} from "./sandbox/isolation.ts";
-import type { Parts } from "./sandbox/sandbox.ts";
+import { findRuntime, type Runtime } from "./runtime.ts";
+import type { Inspect } from "./runtime-command.ts";
+import { chooseIsolation, type Isolation, type IsolationChoice } from "./sandbox/isolation.ts";
 
 /** More invocations at once than environments are allowed: AWS's 429 TooManyRequestsException. */
 export class TooManyRequestsError extends Error {
@@ -27,11 +23,18 @@ export interface LocalLambdaOptions {
   readonly freeze?: boolean | undefined;
   /** Default `auto`: namespaces where the kernel allows them. */
   readonly isolation?: IsolationChoice | undefined;
+  /** Seconds after which an environment that nobody uses is ended; default 600. Less costs more cold starts. */
+  readonly idleTimeout?: number | undefined;
+  /** A debugger may connect to this port: one environment, never frozen, without time limits. */
+  readonly inspect?: Inspect | undefined;
   /** Told in sentences what takes time, such as fetching a runtime. */
   readonly say?: ((sentence: string) => void) | undefined;
   /** Function output and platform lines, each ending in a line feed. */
   readonly log: (text: string) => void;
 }
+
+/** How long an idle environment is kept; seconds. AWS does not tell its own figure. */
+const IDLE_TIMEOUT = 600;
 
 /** What a caller may say with an invocation. */
 export interface InvokeOptions {
@@ -43,15 +46,6 @@ export interface InvokeOptions {
   readonly traceId?: string | undefined;
   /** The function as the caller named it; its unqualified ARN unless given. */
   readonly functionArn?: string | undefined;
-}
-
-/** The code that environments of one generation run; removed when the last of them has gone. */
-interface Generation {
-  readonly code: UnpackedCode;
-  readonly parts: Parts;
-  readonly sandboxes: SandboxMaker;
-  environments: number;
-  outdated: boolean;
 }
 
 /** What a local Lambda starts with. */
@@ -66,6 +60,8 @@ interface Prepared {
 interface Member {
   readonly environment: ExecutionEnvironment;
   readonly generation: Generation;
+  /** Ends it when it has been idle for too long. */
+  eviction?: NodeJS.Timeout;
 }
 
 /**
@@ -97,11 +93,13 @@ export class LocalLambda {
     const { say = () => {}, isolation: choice = "auto" } = options;
     await using stack = new AsyncDisposableStack();
     const [runtime, isolation] = await Promise.all([findRuntime(fn.runtime, say), chooseIsolation(choice)]);
+    if (options.inspect !== undefined && runtime.nodejs === undefined)
+      throw new ConfigurationError([`inspect: expected a Node.js runtime, got ${fn.runtime}`]);
     const layers = await unpackLayers(fn.layers, isolation.kind === "process");
     stack.defer(() => layers?.remove());
     const code = await unpackCode(fn.code, isolation.kind === "process");
     stack.defer(() => code.remove());
-    const generation = await makeGeneration(code, layers, runtime, isolation, fn);
+    const generation = await Generation.make(code, layers, runtime, isolation, fn);
     stack.move();
     return new LocalLambda(fn, options, { runtime, isolation, layers, generation });
   }
@@ -120,7 +118,9 @@ export class LocalLambda {
       traceId: options.traceId ?? makeTraceId(),
       clientContext: options.clientContext,
     };
-    const running = this.#invokeIn(this.#idle.pop() ?? this.#admit(), request);
+    const member = this.#idle.pop() ?? this.#admit();
+    clearTimeout(member.eviction);
+    const running = this.#invokeIn(member, request);
     this.#busy.add(running);
     try {
       return await running;
@@ -133,7 +133,7 @@ export class LocalLambda {
   async updateCode(path: string): Promise<void> {
     const code = await unpackCode(path, this.isolation.kind === "process");
     const previous = this.#generation;
-    this.#generation = await makeGeneration(code, this.#layers, this.runtime, this.isolation, this.fn);
+    this.#generation = await Generation.make(code, this.#layers, this.runtime, this.isolation, this.fn);
     await this.#retireGeneration(previous);
   }
 
@@ -151,18 +151,18 @@ export class LocalLambda {
   }
 
   #admit(): Member {
-    const limit = this.#options.concurrency ?? 10;
+    const { log, inspect, concurrency = 10 } = this.#options;
+    const limit = inspect === undefined ? concurrency : 1;
+    const freeze = inspect === undefined && this.#options.freeze !== false;
     if (this.#members.size >= limit)
       throw new TooManyRequestsError(`${this.fn.name}: ${limit} invocations are under way`);
     const { fn, runtime } = this;
     const generation = this.#generation;
     const { parts } = generation;
-    const sandbox = generation.sandboxes.make();
-    const { log, freeze = true } = this.#options;
-    const environment = new ExecutionEnvironment({ fn, runtime, sandbox, parts, freeze, log });
-    const member = { environment, generation };
+    const sandbox = generation.enter();
+    const environment = new ExecutionEnvironment({ fn, runtime, sandbox, parts, freeze, inspect, log });
+    const member: Member = { environment, generation };
     this.#members.add(member);
-    generation.environments++;
     return member;
   }
 
@@ -171,51 +171,33 @@ export class LocalLambda {
       return await member.environment.invoke(request);
     } finally {
       if (member.generation.outdated) await this.#retire(member);
-      else this.#idle.push(member);
+      else this.#keep(member);
     }
   }
 
+  #keep(member: Member): void {
+    const { idleTimeout = IDLE_TIMEOUT } = this.#options;
+    this.#idle.push(member);
+    member.eviction = setTimeout(() => {
+      const at = this.#idle.indexOf(member);
+      if (at >= 0) this.#idle.splice(at, 1);
+      void this.#retire(member);
+    }, idleTimeout * 1000).unref();
+  }
+
   async #retireGeneration(generation: Generation): Promise<void> {
-    generation.outdated = true;
+    const retired = generation.retire(); // from here on, those under way are not kept
     await Promise.all(this.#idle.splice(0).map((member) => this.#retire(member)));
-    if (generation.environments === 0) await removeGeneration(generation);
+    await retired;
   }
 
   async #retire(member: Member): Promise<void> {
     const { environment, generation } = member;
-    await environment.stop();
+    clearTimeout(member.eviction);
     this.#members.delete(member);
-    generation.environments--;
-    if (generation.outdated && generation.environments === 0) await removeGeneration(generation);
+    await environment.stop();
+    await generation.leave();
   }
-}
-
-async function makeGeneration(
-  code: UnpackedCode,
-  layers: UnpackedLayers | undefined,
-  { nodejs }: Runtime,
-  isolation: Isolation,
-  { ephemeralStorage }: FunctionConfiguration,
-): Promise<Generation> {
-  const parts = {
-    taskRoot: code.directory,
-    opt: layers?.directory ?? "/opt",
-    lang: nodejs?.lang ?? "/var/lang",
-    runtime: nodejs?.client ?? "/var/runtime",
-    support: SUPPORT,
-  };
-  return {
-    code,
-    parts,
-    sandboxes: await makeSandboxMaker(isolation, parts, ephemeralStorage),
-    environments: 0,
-    outdated: false,
-  };
-}
-
-async function removeGeneration({ sandboxes, code }: Generation): Promise<void> {
-  await sandboxes.remove();
-  await code.remove();
 }
 
 /** `Root=...;Parent=...;Sampled=0` as X-Ray writes it. */

@@ -11,8 +11,14 @@ export interface RuntimeSetting {
   /** `host:port` of the Runtime API. */
   readonly runtimeApi: string;
   readonly logStream: string;
-  /** A debugger may connect to this port; undefined for none. */
-  readonly inspectPort?: number | undefined;
+  readonly inspect?: Inspect | undefined;
+}
+
+/** How a debugger connects. */
+export interface Inspect {
+  readonly port: number;
+  /** The function starts when a debugger is there. */
+  readonly wait: boolean;
 }
 
 /** Why a function cannot be started at all: AWS's Runtime.InvalidEntrypoint. */
@@ -31,13 +37,13 @@ export function makeCommand(setting: RuntimeSetting, layout: Layout, parts: Part
   return { argv: wrapper ? [locate(wrapper, layout), ...argv] : argv, environment };
 }
 
-function makeNodeCommand({ fn, runtime: { nodejs }, inspectPort }: RuntimeSetting, layout: Layout): string[] {
-  const inspect = inspectPort === undefined ? [] : [`--inspect=127.0.0.1:${inspectPort}`];
+function makeNodeCommand({ fn, runtime: { nodejs }, inspect }: RuntimeSetting, layout: Layout): string[] {
+  const debug = inspect === undefined ? [] : [`--inspect${inspect.wait ? "-wait" : ""}=127.0.0.1:${inspect.port}`];
   const preload = nodejs?.addon === "stand-in" ? ["--require", `${layout.support}/addon-stand-in.cjs`] : [];
   const client = nodejs?.clientVersion.startsWith("3.")
     ? [`${layout.support}/client-3.mjs`, `${layout.runtime}/dist/index.mjs`]
     : [`${layout.runtime}/index.mjs`];
-  return [`${layout.lang}/bin/node`, ...inspect, ...preload, ...client, fn.handler];
+  return [`${layout.lang}/bin/node`, ...debug, ...preload, ...client, fn.handler];
 }
 
 /** A path of AWS's, where it lies in this layout. */

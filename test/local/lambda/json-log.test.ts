@@ -30,7 +30,7 @@ for (const runtime of ["nodejs24.x", "nodejs22.x"])
     assert.deepEqual(lines[1]?.record, { requestId, version: "$LATEST" });
     const { metrics = {}, ...report } = lines[4]?.record ?? {};
     assert.deepEqual(report, { requestId, status: "success" });
-    assert.deepEqual(Object.keys(metrics), [
+    assert.deepEqual(Object.keys(Object(metrics)), [
       "durationMs",
       "billedDurationMs",
       "memorySizeMB",

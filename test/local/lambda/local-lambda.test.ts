@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import test from "node:test";
-import { startFunction, zipFunction } from "../../helpers/function-zip.ts";
+import { watchCode } from "../../../src/local/lambda/code-watch.ts";
+import { makeFolder, startFunction, zipFunction } from "../../helpers/function-zip.ts";
 import { until } from "../../helpers/until.ts";
 
 const parse = (payload: Buffer): Record<string, number> => JSON.parse(payload.toString());
@@ -77,4 +79,43 @@ test("kill ends what is under way, as a crash, and removes the code", async (t) 
   assert.ok(existsSync(lambda.code.directory));
   await lambda.stop();
   assert.equal(existsSync(lambda.code.directory), false);
+});
+
+test("an environment that nobody uses is ended, and the next invocation starts another", async (t) => {
+  const { invoke } = await startFunction(t, "counts", {}, { idleTimeout: 0.2 });
+  const { pid } = parse((await invoke({})).payload);
+  await until("the idle process is gone", () => !existsSync(`/proc/${pid}/stat`));
+  assert.equal(parse((await invoke({})).payload).count, 1);
+});
+
+test("new code comes from the watched zip or folder", async (t) => {
+  const folder = makeFolder(t);
+  writeFileSync(join(folder, "index.js"), "exports.handler = async () => 1;");
+  const zip = zipFunction(t, "echo");
+  for (const [code, change, answers] of [
+    [folder, () => writeFileSync(join(folder, "index.js"), "exports.handler = async () => 2;"), ["1", "2"]],
+    [zip, () => renameSync(zipFunction(t, "esm"), zip), ['{"a":1}', "42"]],
+  ] as const) {
+    const handler = "index.handler";
+    const { lambda, invoke } = await startFunction(t, "watched", { code, handler });
+    const said: string[] = [];
+    const stop = watchCode(lambda, (sentence) => said.push(sentence));
+    t.after(stop);
+    assert.equal(String((await invoke({ a: 1 })).payload), answers[0]);
+    change();
+    await until("the change is taken", () => said.length > 0);
+    assert.deepEqual(said, [`watched: new code from ${code}`]);
+    assert.equal(String((await invoke({ a: 1 })).payload), answers[1]);
+  }
+});
+
+test("a watched zip that is no zip leaves the old code in place, and says so", async (t) => {
+  const zip = zipFunction(t, "echo");
+  const { lambda, invoke } = await startFunction(t, "watched", { code: zip });
+  const said: string[] = [];
+  t.after(watchCode(lambda, (sentence) => said.push(sentence)));
+  writeFileSync(zip, "no zip");
+  await until("it is said", () => said.length > 0);
+  assert.match(said[0] ?? "", /^watched: the old code stays: .*expected a zip file/);
+  assert.equal(String((await invoke(7)).payload), "7");
 });
