@@ -11,6 +11,8 @@ export interface InvocationRequest {
   readonly traceId: string;
   /** JSON text. */
   readonly clientContext?: string | undefined;
+  /** For a caller who wants a streamed response as it comes; the result's payload is then empty. */
+  readonly onChunk?: ((chunk: Buffer) => void) | undefined;
 }
 
 /** What the caller gets, and what was logged on the way. */

@@ -1,12 +1,13 @@
 import type http from "node:http";
 import type { InvocationResult } from "./invocation.ts";
+import type { InvokeOptions } from "./local-lambda.ts";
 import { type Answer, readBody, resolveFunction, type ServedFunction, type Target } from "./operation.ts";
 import { parsePayload } from "./payload.ts";
 import { RESPONSE_LIMIT } from "./runtime-api.ts";
 import { invalidParameter, ServiceError } from "./service-error.ts";
 
 /** The largest request, bytes: as the largest response; of an asynchronous invocation 1 MiB (256 KiB until October 2025). */
-const REQUEST_LIMIT = RESPONSE_LIMIT;
+export const REQUEST_LIMIT = RESPONSE_LIMIT;
 const EVENT_LIMIT = 1024 * 1024;
 
 const INVOCATION_TYPES: ReadonlySet<string> = new Set(["RequestResponse", "Event", "DryRun"]);
@@ -27,14 +28,17 @@ export async function invoke(
     const requestId = await events.accept(payload);
     return { status: 202, headers: { "x-amzn-RequestId": requestId }, body: "" };
   }
-  const clientContext = decodeClientContext(request.headers["x-amz-client-context"]);
-  const traceId = request.headers["x-amzn-trace-id"];
-  const result = await lambda.invoke(payload, {
-    functionArn,
-    clientContext,
-    traceId: typeof traceId === "string" ? traceId : undefined,
-  });
+  const result = await lambda.invoke(payload, { functionArn, ...readInvokeHeaders(request) });
   return invocationAnswer(result, request.headers["x-amz-log-type"] === "Tail");
+}
+
+/** What else a caller says of an invocation. */
+export function readInvokeHeaders({ headers }: http.IncomingMessage): Pick<InvokeOptions, "clientContext" | "traceId"> {
+  const traceId = headers["x-amzn-trace-id"];
+  return {
+    clientContext: decodeClientContext(headers["x-amz-client-context"]),
+    traceId: typeof traceId === "string" ? traceId : undefined,
+  };
 }
 
 function invocationAnswer(result: InvocationResult, withLog: boolean): Answer {

@@ -1,10 +1,13 @@
 import { randomUUID } from "node:crypto";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { StackError } from "../../ops/errors.ts";
 import { getConfiguration, getFunction, listFunctions, updateCode } from "./function-operations.ts";
 import { invoke } from "./invoke-operation.ts";
 import type { Answer, ServedFunction, Target } from "./operation.ts";
+import { invokeWithResponseStream } from "./response-stream.ts";
 import { ServiceError, toServiceError } from "./service-error.ts";
 
 /** The AWS Lambda API on loopback, as far as one function needs it. https://docs.aws.amazon.com/lambda/latest/api/ */
@@ -59,19 +62,28 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   "PUT /code": updateCode,
 };
 
+/** https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html */
+const STREAM_PATH = /^\/2021-11-15\/functions\/([^/?]+)\/response-streaming-invocations(?:\?(.*))?$/;
+
 async function serve(served: ServedFunction, request: http.IncomingMessage): Promise<Answer> {
+  const [, streaming, streamQuery] = STREAM_PATH.exec(request.url ?? "") ?? [];
+  if (streaming !== undefined && request.method === "POST")
+    return invokeWithResponseStream(served, request, readTarget(streaming, streamQuery));
   const match = PATH.exec(request.url ?? "");
   const [, name, rest = "", query] = match ?? [];
-  const qualifier = new URLSearchParams(query).get("Qualifier");
   if (match !== null && !name && request.method === "GET") return listFunctions(served);
   const operation = name ? OPERATIONS[`${request.method} ${rest}`] : undefined;
   if (operation === undefined || !name) throw unknownOperation(request);
-  return operation(served, request, { name: decodeURIComponent(name), qualifier });
+  return operation(served, request, readTarget(name, query));
+}
+
+function readTarget(name: string, query: string | undefined): Target {
+  return { name: decodeURIComponent(name), qualifier: new URLSearchParams(query).get("Qualifier") };
 }
 
 function unknownOperation(request: http.IncomingMessage): ServiceError {
   return new ServiceError(404, "UnknownOperationException", {
-    message: `expected Invoke, ListFunctions, GetFunction, GetFunctionConfiguration or UpdateFunctionCode, got ${request.method} ${request.url}`,
+    message: `expected Invoke, InvokeWithResponseStream, ListFunctions, GetFunction, GetFunctionConfiguration or UpdateFunctionCode, got ${request.method} ${request.url}`,
   });
 }
 
@@ -86,6 +98,12 @@ function send(response: http.ServerResponse, answer: Answer): void {
     "x-amzn-RequestId": randomUUID(),
     ...answer.headers,
   };
-  if (answer.status !== 204) headers["Content-Length"] = Buffer.byteLength(answer.body);
-  response.writeHead(answer.status, headers).end(answer.body);
+  const { status, body } = answer;
+  if (typeof body === "string" || Buffer.isBuffer(body)) {
+    if (status !== 204) headers["Content-Length"] = Buffer.byteLength(body);
+    response.writeHead(status, headers).end(body);
+    return;
+  }
+  response.writeHead(status, headers).flushHeaders();
+  pipeline(Readable.from(body), response).catch(() => {}); // the client has gone
 }

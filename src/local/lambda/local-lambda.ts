@@ -46,6 +46,8 @@ export interface InvokeOptions {
   readonly traceId?: string | undefined;
   /** The function as the caller named it; its unqualified ARN unless given. */
   readonly functionArn?: string | undefined;
+  /** Gets a streamed response as it comes; the result's payload is then empty. */
+  readonly onChunk?: ((chunk: Buffer) => void) | undefined;
 }
 
 /** What a local Lambda starts with. */
@@ -117,6 +119,7 @@ export class LocalLambda {
       functionArn: options.functionArn ?? functionArn(this.fn),
       traceId: options.traceId ?? makeTraceId(),
       clientContext: options.clientContext,
+      onChunk: options.onChunk,
     };
     const member = this.#idle.pop() ?? this.#admit();
     clearTimeout(member.eviction);

@@ -21,7 +21,7 @@ export interface Target {
 export interface Answer {
   readonly status: number;
   readonly headers?: http.OutgoingHttpHeaders;
-  readonly body: Buffer | string;
+  readonly body: Buffer | string | AsyncIterable<Uint8Array>;
 }
 
 /** The whole body, at most `limit` bytes of it; a longer one is read to its end and refused. */

@@ -18,6 +18,8 @@ export interface NextInvocation {
   readonly traceId: string;
   /** JSON text. */
   readonly clientContext?: string | undefined;
+  /** The caller wants the response as it comes: its parts go to `onResponseChunk`, and it may be larger. */
+  readonly streamed?: boolean | undefined;
 }
 
 /** What the runtime says, in the order it says it. */
@@ -25,6 +27,8 @@ export interface RuntimeListener {
   /** The runtime asks for work: it is initialized, or done with the invocation before. */
   onNext(): void;
   onInitError(body: Buffer): void;
+  /** A part of a streamed response, for a caller who wants it as it comes; `onResponse` with nothing follows. */
+  onResponseChunk(chunk: Buffer): void;
   onResponse(body: Buffer): void;
   onResponseTooLarge(): void;
   onInvocationError(body: Buffer): void;
@@ -33,10 +37,15 @@ export interface RuntimeListener {
 /** The largest response: 6 MiB and 100 bytes. */
 export const RESPONSE_LIMIT = 6_291_556;
 
+/** The largest streamed response: 200 MiB. */
+const STREAM_LIMIT = 200 * 1024 * 1024;
+
 /** The addon sends stack traces in a header, AWS's limit for it is 1 MiB. */
 const HEADER_LIMIT = 2 * 1024 * 1024;
 
 const ROUTE = /^\/2018-06-01\/runtime\/(?:(init\/error)|invocation\/(?:(next)|([^/]+)\/(response|error)))$/;
+
+const RESPONSE_MODE = "lambda-runtime-function-response-mode";
 
 type Answer = (status: number, body: object) => void;
 
@@ -49,6 +58,7 @@ export class RuntimeApi {
   #waiting: http.ServerResponse | undefined;
   #initialized = false;
   #current: string | undefined;
+  #streamed = false;
 
   private constructor(server: http.Server) {
     this.#server = server;
@@ -95,6 +105,7 @@ export class RuntimeApi {
     if (response === undefined) return;
     this.#waiting = undefined;
     this.#current = invocation.requestId;
+    this.#streamed = invocation.streamed === true;
     // Without a Content-Type the addon crashes with a segmentation fault.
     response.writeHead(200, {
       "Content-Type": "application/json",
@@ -154,7 +165,9 @@ export class RuntimeApi {
   }
 
   async #response(requestId: string | undefined, request: http.IncomingMessage, answer: Answer): Promise<void> {
-    const body = await readAtMost(request, RESPONSE_LIMIT);
+    const isMine = requestId !== undefined && requestId === this.#current;
+    const forward = this.#streamed && isMine && request.headers[RESPONSE_MODE] === "streaming";
+    const body = forward ? await this.#forward(request) : await readAtMost(request, RESPONSE_LIMIT);
     if (!this.#take(requestId, answer)) return;
     const trailer = request.trailers["lambda-runtime-function-error-body"];
     if (body === undefined) {
@@ -167,6 +180,16 @@ export class RuntimeApi {
     if (typeof trailer === "string") this.#listener?.onInvocationError(Buffer.from(trailer, "base64"));
     else this.#listener?.onResponse(body);
     answer(202, { status: "OK" });
+  }
+
+  /** Hands on the parts as they come; the body is then empty, or undefined when there is too much. */
+  async #forward(request: http.IncomingMessage): Promise<Buffer | undefined> {
+    let length = 0;
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length <= STREAM_LIMIT) this.#listener?.onResponseChunk(chunk);
+    }
+    return length > STREAM_LIMIT ? undefined : Buffer.alloc(0);
   }
 
   async #invocationError(requestId: string | undefined, request: http.IncomingMessage, answer: Answer): Promise<void> {

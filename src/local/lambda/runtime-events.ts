@@ -5,6 +5,7 @@ import type { Exit } from "./runtime-process.ts";
 export type RuntimeEvent =
   | { readonly type: "next" }
   | { readonly type: "init-error"; readonly body: Buffer }
+  | { readonly type: "response-chunk"; readonly chunk: Buffer }
   | { readonly type: "response"; readonly body: Buffer }
   | { readonly type: "response-too-large" }
   | { readonly type: "invocation-error"; readonly body: Buffer }
@@ -26,6 +27,7 @@ export class RuntimeEvents {
     return {
       onNext: () => this.push({ type: "next" }),
       onInitError: (body) => this.push({ type: "init-error", body }),
+      onResponseChunk: (chunk) => this.push({ type: "response-chunk", chunk }),
       onResponse: (body) => this.push({ type: "response", body }),
       onResponseTooLarge: () => this.push({ type: "response-too-large" }),
       onInvocationError: (body) => this.push({ type: "invocation-error", body }),

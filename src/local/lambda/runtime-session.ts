@@ -63,8 +63,9 @@ export class RuntimeSession {
     this.#process.memory.start();
     // Without a limit (under a debugger) the function is told of one that is far away.
     const remaining = Math.min(deadline - performance.now(), FAR_AWAY);
-    this.#api.send({ ...request, deadline: Math.floor(Date.now() + remaining) });
-    const outcome = await this.#awaitOutcome(request.requestId, deadline);
+    const streamed = request.onChunk !== undefined;
+    this.#api.send({ ...request, streamed, deadline: Math.floor(Date.now() + remaining) });
+    const outcome = await this.#awaitOutcome(request, deadline);
     this.#settle();
     if (outcome.ended) await this.end();
     else await this.#process.drain();
@@ -84,11 +85,12 @@ export class RuntimeSession {
     await this.#process.kill();
   }
 
-  async #awaitOutcome(requestId: string, deadline: number): Promise<SessionOutcome> {
+  async #awaitOutcome({ requestId, onChunk }: InvocationRequest, deadline: number): Promise<SessionOutcome> {
     let answer: Outcome | undefined;
     for (;;) {
       const event = await this.#events.next(deadline);
-      if (event.type === "response") answer = { payload: event.body, failed: false };
+      if (event.type === "response-chunk") onChunk?.(event.chunk);
+      else if (event.type === "response") answer = { payload: event.body, failed: false };
       else if (event.type === "invocation-error") answer = { payload: event.body, failed: true };
       else if (event.type === "response-too-large") answer = responseTooLargeOutcome();
       else if (event.type === "next" && answer !== undefined) return { ...answer, ended: false };

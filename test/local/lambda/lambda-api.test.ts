@@ -126,7 +126,7 @@ test("another path or method is told", async (t) => {
   for (const path of ["/2015-03-31/layers", "/2015-03-31/functions/echo/policy", "/"]) {
     const answer = await fetch(`${url}${path}`);
     assert.equal(answer.status, 404);
-    assert.match(await answer.text(), /expected Invoke, ListFunctions, GetFunction/);
+    assert.match(await answer.text(), /expected Invoke, InvokeWithResponseStream, ListFunctions/);
   }
 });
 

@@ -29,6 +29,7 @@ async function setUp(t: TestContext): Promise<Setup> {
   const listener: RuntimeListener = {
     onNext: () => heard.push("next"),
     onInitError: (body) => heard.push(`init-error ${body}`),
+    onResponseChunk: () => {},
     onResponse: (body) => heard.push(`response ${body.length > 100 ? body.length : body}`),
     onResponseTooLarge: () => heard.push("too large"),
     onInvocationError: (body) => heard.push(`error ${body}`),
@@ -130,6 +131,7 @@ test("after a reset nothing of the process before counts", async (t) => {
   setup.api.reset({
     onNext: () => heard.push("next"),
     onInitError: silent,
+    onResponseChunk: () => {},
     onResponse: () => heard.push("response"),
     onResponseTooLarge: silent,
     onInvocationError: silent,
