@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import type { FunctionConfiguration } from "./function.ts";
 import { type InvocationRequest, type InvocationResult, LogTail } from "./invocation.ts";
 import { exitOutcome, invalidEntrypointOutcome, type Outcome } from "./outcome.ts";
-import type { Phase, PlatformEvent, Report } from "./platform-event.ts";
+import { makeTelemetryEvent, type Phase, type PlatformEvent, type Report } from "./platform-event.ts";
 import { type EventFormat, formatAsJson, formatAsText, formatCrash, formatTimedOut } from "./platform-log.ts";
 import type { Runtime } from "./runtime.ts";
 import { RuntimeApi } from "./runtime-api.ts";
-import { type Inspect, InvalidEntrypointError, makeCommand } from "./runtime-command.ts";
+import { findExtensions, type Inspect, InvalidEntrypointError, makeCommand } from "./runtime-command.ts";
 import { makeLogStream } from "./runtime-process.ts";
 import { RuntimeSession } from "./runtime-session.ts";
 import { MemoryGroup } from "./sandbox/memory-group.ts";
@@ -49,6 +49,8 @@ export class ExecutionEnvironment {
   /** When the runtime last finished what it had to do, on the clock of `performance.now()`. */
   #settledAt = 0;
   #tail: LogTail | undefined;
+  /** What happened before there was a session whose extensions may be told of it. */
+  #untold: ((session: RuntimeSession) => void)[] = [];
 
   constructor(options: EnvironmentOptions) {
     const { logFormat, systemLogLevel, memorySize } = options.fn;
@@ -121,12 +123,20 @@ export class ExecutionEnvironment {
     try {
       const setting = { fn, runtime, runtimeApi, logStream: this.#logStream, inspect };
       const command = makeCommand(setting, sandbox.layout, parts);
-      const confinement = { sandbox, memoryLimit: fn.memorySize * MIB, memoryGroup: this.#memoryGroup };
-      this.#session = new RuntimeSession(this.#api, command, confinement, fn.timeout, (text) => this.#log(text));
+      this.#session = new RuntimeSession({
+        fn,
+        api: this.#api,
+        command,
+        extensions: findExtensions(setting, sandbox.layout, parts),
+        confinement: { sandbox, memoryLimit: fn.memorySize * MIB, memoryGroup: this.#memoryGroup },
+        tell: (event) => this.#tell(event),
+        print: (origin, text) => this.#print(origin, text),
+      });
     } catch (error) {
       if (error instanceof InvalidEntrypointError) return invalidEntrypointOutcome(requestId, error.message);
       throw error;
     }
+    for (const publish of this.#untold.splice(0)) publish(this.#session);
     const failure = await this.#session.initialize(requestId, deadline);
     this.#settle(this.#session);
     return failure;
@@ -150,7 +160,7 @@ export class ExecutionEnvironment {
   async #reset(): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
-    await session?.end();
+    await session?.end("spindown");
   }
 
   /** Whoever debugs takes their time. */
@@ -190,11 +200,30 @@ export class ExecutionEnvironment {
   #tell(event: PlatformEvent): void {
     const text = this.#format(event);
     if (text !== "") this.#log(text);
+    const time = new Date();
+    const publish = (session: RuntimeSession): void =>
+      session.telemetry.publish("platform", () => makeTelemetryEvent(event, time));
+    if (this.#session === undefined) this.#untold.push(publish);
+    else publish(this.#session);
+  }
+
+  #print(type: "function" | "extension", text: string): void {
+    this.#log(text);
+    const parse = (): unknown => (this.#options.fn.logFormat === "JSON" ? parseOrText(text) : text);
+    this.#session?.telemetry.publish(type, () => ({ time: new Date().toISOString(), type, record: parse() }));
   }
 
   #log(text: string): void {
     this.#tail?.append(text);
     this.#options.log(text);
+  }
+}
+
+function parseOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
   }
 }
 

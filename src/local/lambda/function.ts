@@ -38,7 +38,7 @@ export type SystemLogLevel = (typeof SYSTEM_LOG_LEVELS)[number];
 const MOST_LAYERS = 5;
 
 /** The account of every local function's ARN; AWS's documentation uses the same one. */
-const ACCOUNT_ID = "123456789012";
+export const ACCOUNT_ID = "123456789012";
 
 const DEFAULTS: Omit<FunctionConfiguration, "code"> = {
   name: "function",

@@ -40,6 +40,12 @@ export function invalidEntrypointOutcome(requestId: string, reason: string): Out
   return { failed: true, payload, status: "error", errorType, crash: reason };
 }
 
+/** An extension ended or gave up; `errorType` is AWS's, such as Extension.Crash. */
+export function extensionFailureOutcome(requestId: string, errorType: string, reason: string): Outcome {
+  const payload = errorPayload(errorType, `RequestId: ${requestId} Error: ${reason}`);
+  return { failed: true, payload, status: "error", errorType, crash: reason };
+}
+
 export function responseTooLargeOutcome(): Outcome {
   const errorType = "Function.ResponseSizeTooLarge";
   const message = `Response payload size exceeded maximum allowed payload size (${RESPONSE_LIMIT} bytes).`;

@@ -47,7 +47,9 @@ export type PlatformEvent =
       readonly duration: number;
       readonly producedBytes: number;
     }
-  | { readonly type: "report"; readonly report: Report };
+  | { readonly type: "report"; readonly report: Report }
+  | { readonly type: "extension"; readonly name: string; readonly events: readonly string[] }
+  | { readonly type: "telemetrySubscription"; readonly name: string; readonly types: readonly string[] };
 
 /** The event as an object of the Telemetry API: time, type, record. */
 export function makeTelemetryEvent(event: PlatformEvent, time = new Date()): object {
@@ -73,6 +75,10 @@ function makeRecord(event: PlatformEvent): object {
     }
     case "report":
       return makeReportRecord(event.report);
+    case "extension":
+      return { name: event.name, state: "Ready", events: event.events };
+    case "telemetrySubscription":
+      return { name: event.name, state: "Subscribed", types: event.types };
   }
 }
 
@@ -106,7 +112,7 @@ export type EventLevel = "DEBUG" | "INFO" | "WARN";
 
 /** The level that AWS gives an event. https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html */
 export function levelOf(event: PlatformEvent): EventLevel {
-  if (event.type === "initStart" || event.type === "start") return "INFO";
   if (event.type === "report") return event.report.status === undefined ? "INFO" : "WARN";
+  if (!("status" in event)) return "INFO";
   return event.status === "success" ? "DEBUG" : "WARN";
 }

@@ -23,6 +23,10 @@ export const formatAsText: EventFormat = (event) => {
       return `END RequestId: ${event.requestId}\n`;
     case "report":
       return formatReport(event.report);
+    case "extension":
+      return `EXTENSION\tName: ${event.name}\tState: Ready\tEvents: [${event.events.join(", ")}]\n`;
+    case "telemetrySubscription":
+      return `TELEMETRY\tName: ${event.name}\tState: Subscribed\tTypes: [${event.types.map(capitalize).join(", ")}]\n`;
   }
 };
 
@@ -56,6 +60,10 @@ export function formatTimedOut(time: Date, requestId: string, timeout: number): 
 /** A crash is told in two lines: the sentence and the error type. */
 export function formatCrash(requestId: string, reason: string, errorType: string): string {
   return `RequestId: ${requestId} Error: ${reason}\n${errorType}\n`;
+}
+
+function capitalize(word: string): string {
+  return `${word.slice(0, 1).toUpperCase()}${word.slice(1)}`;
 }
 
 function formatStatus(status: Status, errorType: string | undefined): string[] {

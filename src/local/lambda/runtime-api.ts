@@ -2,6 +2,8 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 
+import type { Answer } from "./extensions/extensions.ts";
+
 /**
  * The Lambda Runtime API, version 2018-06-01, for one execution environment.
  * https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html; answers as in AWS's runtime interface emulator.
@@ -47,7 +49,8 @@ const ROUTE = /^\/2018-06-01\/runtime\/(?:(init\/error)|invocation\/(?:(next)|([
 
 const RESPONSE_MODE = "lambda-runtime-function-response-mode";
 
-type Answer = (status: number, body: object) => void;
+/** Serves what is not the Runtime API; false when it is for nobody. */
+type Others = (request: http.IncomingMessage, response: http.ServerResponse, answer: Answer) => Promise<boolean>;
 
 /** Serves one runtime process at a time; `reset` makes it forget the one before. */
 export class RuntimeApi {
@@ -55,6 +58,7 @@ export class RuntimeApi {
   readonly address: string;
   readonly #server: http.Server;
   #listener: RuntimeListener | undefined;
+  #others: Others | undefined;
   #waiting: http.ServerResponse | undefined;
   #initialized = false;
   #current: string | undefined;
@@ -91,8 +95,9 @@ export class RuntimeApi {
   }
 
   /** A new runtime process is about to connect: its listener, and no memory of the last one. */
-  reset(listener: RuntimeListener): void {
+  reset(listener: RuntimeListener, others?: Others): void {
     this.#listener = listener;
+    this.#others = others;
     this.#waiting?.destroy();
     this.#waiting = undefined;
     this.#initialized = false;
@@ -126,9 +131,10 @@ export class RuntimeApi {
   }
 
   async #serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-    const answer: Answer = (status, body) => {
+    const answer: Answer = (status, body, headers = {}) => {
       const text = JSON.stringify(body);
-      response.writeHead(status, { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(text) });
+      const length = Buffer.byteLength(text);
+      response.writeHead(status, { "Content-Type": "application/json", "Content-Length": length, ...headers });
       response.end(text);
     };
     const [, init, next, requestId, outcome] = ROUTE.exec(request.url ?? "") ?? [];
@@ -136,7 +142,8 @@ export class RuntimeApi {
     else if (request.method === "POST" && init !== undefined) await this.#initError(request, answer);
     else if (request.method === "POST" && outcome === "response") await this.#response(requestId, request, answer);
     else if (request.method === "POST" && outcome === "error") await this.#invocationError(requestId, request, answer);
-    else answer(404, { errorMessage: `no such path: ${request.method} ${request.url}`, errorType: "NotFound" });
+    else if (!(await this.#others?.(request, response, answer)))
+      answer(404, { errorMessage: `no such path: ${request.method} ${request.url}`, errorType: "NotFound" });
   }
 
   #next(request: http.IncomingMessage, response: http.ServerResponse, answer: Answer): void {

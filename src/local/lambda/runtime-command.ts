@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, openSync, readSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
 import type { FunctionConfiguration } from "./function.ts";
 import type { Runtime } from "./runtime.ts";
@@ -35,6 +35,31 @@ export function makeCommand(setting: RuntimeSetting, layout: Layout, parts: Part
   const wrapper = fn.environment.AWS_LAMBDA_EXEC_WRAPPER;
   const argv = makeNodeCommand(setting, layout);
   return { argv: wrapper ? [locate(wrapper, layout), ...argv] : argv, environment };
+}
+
+/** The programs of /opt/extensions, which Lambda starts before the runtime, by name. */
+export function findExtensions(
+  setting: RuntimeSetting,
+  layout: Layout,
+  parts: Parts,
+): { readonly name: string; readonly command: Command }[] {
+  // The folder is there only when the function has layers.
+  if (setting.fn.layers.length === 0) return [];
+  const { _HANDLER, _LAMBDA_TELEMETRY_LOG_FD, ...environment } = makeEnvironmentVariables(setting, layout);
+  const folder = join(parts.opt, "extensions");
+  return readFolder(folder)
+    .filter((name) => examineProgram(join(folder, name)) === undefined)
+    .map((name) => ({ name, command: { argv: [join(layout.opt, "extensions", name)], environment } }));
+}
+
+function readFolder(path: string): string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => name);
+  } catch {
+    return [];
+  }
 }
 
 function makeNodeCommand({ fn, runtime: { nodejs }, inspect }: RuntimeSetting, layout: Layout): string[] {

@@ -10,6 +10,9 @@ export type RuntimeEvent =
   | { readonly type: "response-too-large" }
   | { readonly type: "invocation-error"; readonly body: Buffer }
   | { readonly type: "exit"; readonly exit: Exit }
+  /** One has registered, or asks for its next event. */
+  | { readonly type: "extension" }
+  | { readonly type: "extension-failure"; readonly errorType: string; readonly reason: string }
   | { readonly type: "time-is-up" };
 
 /** The events of one runtime process in order, for one reader. */

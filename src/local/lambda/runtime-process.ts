@@ -29,9 +29,11 @@ export interface Confinement {
   readonly memoryGroup?: MemoryGroup | undefined;
 }
 
-/** A runtime as a child process in a process group of its own. */
+/** A runtime, or an extension, as a child process in a process group of its own. */
 export class RuntimeProcess {
   readonly memory: MemoryWatch;
+  /** Settles when another process can be started in the same sandbox. */
+  readonly entered: Promise<void>;
   /** Settles when the process has ended and its output has been read. */
   readonly exited: Promise<Exit>;
   readonly #child: ChildProcess;
@@ -41,8 +43,9 @@ export class RuntimeProcess {
   #ended = false;
 
   constructor(command: Command, { sandbox, memoryLimit, memoryGroup }: Confinement, sink: LineSink) {
-    const { child, output, telemetry } = sandbox.spawn(command);
+    const { child, output, telemetry, entered } = sandbox.spawn(command);
     this.#child = child;
+    this.entered = entered;
     this.#output = new FunctionOutput(output, telemetry, sink);
     this.#killsBefore = memoryGroup?.kills() ?? 0;
     const grouped = child.pid !== undefined && memoryGroup?.add(child.pid);
@@ -69,6 +72,11 @@ export class RuntimeProcess {
 
   thaw(): void {
     this.#signalGroup("SIGCONT");
+  }
+
+  /** Asks it to end. */
+  terminate(): void {
+    this.#child.kill("SIGTERM");
   }
 
   /** Ends the whole process group at once, frozen or not. */

@@ -75,8 +75,7 @@ export class NamespaceSandbox implements Sandbox {
       const started = start([UNSHARE, ...NAMESPACES, "/bin/sh", "-c", PREPARE, fstab, ...run], command.environment, [
         "pipe",
       ]);
-      this.#answer(started.child);
-      return started;
+      return { ...started, entered: this.#answer(started.child) };
     }
     const { user, mount } = this.#namespaces;
     const enter = [NSENTER, "--preserve-credentials", "--user=/proc/self/fd/5", "--mount=/proc/self/fd/6"];
@@ -90,19 +89,24 @@ export class NamespaceSandbox implements Sandbox {
     this.#namespaces = undefined;
   }
 
-  /** Does for the shell what only its parent can. */
-  #answer(child: ChildProcess): void {
+  /** Does for the shell what only its parent can; resolves when it has done, or has ended. */
+  #answer(child: ChildProcess): Promise<void> {
     const control = child.stdio[CONTROL_FD] as Duplex;
     control.on("error", () => {});
+    const { promise, resolve } = Promise.withResolvers<void>();
+    child.once("exit", () => resolve());
+    child.once("error", () => resolve());
     control.on("data", (steps: Buffer) => {
       try {
         if (steps.includes("map")) mapUsers(child.pid ?? 0);
         if (steps.includes("ready")) this.#namespaces = openNamespaces(child.pid ?? 0);
         control.write("\n");
+        if (this.#namespaces !== undefined) resolve();
       } catch {
         control.destroy(); // the shell's read ends, and the shell with it
       }
     });
+    return promise;
   }
 }
 
@@ -126,5 +130,5 @@ function start(
     detached: true,
   });
   const [, output, , telemetry] = child.stdio as unknown as [null, Readable, null, Readable];
-  return { child, output, telemetry };
+  return { child, output, telemetry, entered: Promise.resolve() };
 }

@@ -28,7 +28,7 @@ export class ProcessSandbox implements Sandbox {
       detached: true,
     });
     const [, output, , telemetry] = child.stdio as unknown as [null, Readable, null, Readable];
-    return { child, output, telemetry };
+    return { child, output, telemetry, entered: Promise.resolve() };
   }
 
   async release(): Promise<void> {}

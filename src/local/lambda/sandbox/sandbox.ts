@@ -30,6 +30,8 @@ export interface SandboxProcess {
   readonly output: Readable;
   /** What it writes on file descriptor 3. */
   readonly telemetry: Readable;
+  /** Settles when another process can be started in the same sandbox. */
+  readonly entered: Promise<void>;
 }
 
 /** The place of one execution environment: processes start in it, one after the other, and `/tmp` survives them. */
