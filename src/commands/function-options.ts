@@ -93,7 +93,8 @@ export function parseWhole(text: string): number {
   return Number(text);
 }
 
-function parsePair(text: string, previous?: readonly [string, string][]): [string, string][] {
+/** `NAME=value`, for options that are given several times. */
+export function parsePair(text: string, previous?: readonly [string, string][]): [string, string][] {
   const split = text.indexOf("=");
   if (split < 1) throw new InvalidArgumentError(`Expected NAME=value, got ${JSON.stringify(text)}.`);
   return collect([text.slice(0, split), text.slice(split + 1)], previous);

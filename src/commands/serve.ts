@@ -3,49 +3,51 @@ import { type Command, InvalidArgumentError } from "commander";
 import { stateDirectory } from "../local/development.ts";
 import { AsynchronousInvocations, MAX_EVENT_AGE, RETRY_DELAYS } from "../local/lambda/asynchronous-invocations.ts";
 import { watchCode } from "../local/lambda/code-watch.ts";
-import type { Destination } from "../local/lambda/destination.ts";
 import { startLambdaApi } from "../local/lambda/lambda-api.ts";
 import { LocalLambda } from "../local/lambda/local-lambda.ts";
+import type { ServedFunction } from "../local/lambda/operation.ts";
 import { describeRuntime } from "../local/lambda/runtime.ts";
 import { describeIsolation } from "../local/lambda/sandbox/isolation.ts";
 import { stopSignal } from "../ops/stop-signal.ts";
 import { parseDestination } from "./destination.ts";
-import { addFunctionOptions, type FunctionOptions, parseWhole, readFunction, readInspect } from "./function-options.ts";
+import { addFunctionOptions, parsePair, parseWhole, readInspect } from "./function-options.ts";
+import { type FunctionPlan, type PlanOptions, readPlans } from "./function-plans.ts";
 import { makeCommand, say } from "./program.ts";
 
-type ServeOptions = FunctionOptions & {
-  readonly name?: string;
+type ServeOptions = PlanOptions & {
   readonly port: number;
-  readonly concurrency: number;
   readonly freeze: boolean;
   readonly idleTimeout?: number;
   readonly watch?: boolean;
-  readonly retryDelays: readonly number[];
-  readonly maxEventAge: number;
-  readonly onSuccess?: Destination;
-  readonly onFailure?: Destination;
-  readonly dlq?: Destination;
 };
 
-/** `local-lambda serve`: the AWS Lambda Invoke API on loopback for one function, until it is stopped. */
+/** `local-lambda serve`: the AWS Lambda Invoke API on loopback for one function or all of a template, until it is stopped. */
 export function makeServeCommand(): Command {
-  const command = makeCommand("serve", "answer the AWS Lambda Invoke API on 127.0.0.1 for one function");
-  addFunctionOptions(command, { zip: "none, must be given", handler: "index.handler", timeout: 3 });
+  const command = makeCommand(
+    "serve",
+    "answer the AWS Lambda Invoke API on 127.0.0.1 for one function or a template's",
+  );
+  addFunctionOptions(command, { zip: "none; it or --template must be given", handler: "index.handler", timeout: 3 });
   const destination = "file:PATH (JSON lines) or amqp:QUEUE";
   return command
+    .option("--template <path>", "all functions of an AWS SAM template, instead of --zip")
+    .option("--parameter <NAME=value>", "a parameter of the template; may be repeated", parsePair)
     .option("--name <name>", "the function's name (default: function)")
     .option("--port <number>", "0 takes a free one", parseWhole, 9001)
     .option("--no-freeze", "let processes run between invocations, for debugging")
     .option("--watch", "take the zip or folder again whenever it changes")
     .option("--idle-timeout <seconds>", "after which an unused environment is ended (default: 600)", parseWhole)
-    .option("--concurrency <number>", "most execution environments at once", parseWhole, 10)
+    .option("--concurrency <number>", "most execution environments at once (default: 10)", parseWhole)
     .option(
       "--retry-delays <seconds>",
-      "before each retry of an Event invocation, at most two",
+      `before each retry of an Event invocation, at most two (default: ${RETRY_DELAYS})`,
       parseDelays,
-      RETRY_DELAYS,
     )
-    .option("--max-event-age <seconds>", "after which an Event invocation is given up", parseWhole, MAX_EVENT_AGE)
+    .option(
+      "--max-event-age <seconds>",
+      `after which an Event invocation is given up (default: ${MAX_EVENT_AGE})`,
+      parseWhole,
+    )
     .option("--on-success <destination>", `where records of Event invocations go: ${destination}`, parseDestination)
     .option("--on-failure <destination>", "where records of events go that no retry has helped", parseDestination)
     .option("--dlq <destination>", "where those events themselves go", parseDestination)
@@ -53,33 +55,33 @@ export function makeServeCommand(): Command {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const fn = readFunction(options);
-  const log = (text: string): void => {
-    process.stderr.write(text);
-  };
   await using stack = new AsyncDisposableStack();
-  const { concurrency, freeze, idleTimeout, isolation, retryDelays, maxEventAge, onSuccess, onFailure, dlq } = options;
-  const lambda = await LocalLambda.start(fn, {
-    log,
-    concurrency,
-    freeze,
-    idleTimeout,
-    isolation,
-    inspect: readInspect(options, false),
-    say,
-  });
-  stack.defer(() => lambda.stop());
-  if (options.watch) stack.defer(watchCode(lambda, say));
-  const directory = join(stateDirectory(), "events", fn.name);
-  const asynchronous = { directory, retryDelays, maxEventAge, onSuccess, onFailure, deadLetterQueue: dlq, say };
-  const events = await AsynchronousInvocations.start(lambda, asynchronous);
-  stack.defer(() => events.stop());
-  const api = await startLambdaApi({ lambda, events }, options.port);
+  const served: ServedFunction[] = [];
+  for (const plan of readPlans(options)) served.push(await start(plan, options, stack));
+  const api = await startLambdaApi(served, options.port);
   stack.defer(() => api.stop());
-  say(describeRuntime(lambda.runtime));
-  say(describeIsolation(lambda.isolation));
+  for (const { lambda } of served) say(describeRuntime(lambda.runtime));
+  if (served[0] !== undefined) say(describeIsolation(served[0].lambda.isolation));
   process.stdout.write(`listening on ${api.url}\n`);
   await stopSignal();
+}
+
+/** One function with the machinery of its asynchronous invocations; both stop with `stack`. */
+async function start(
+  { fn, concurrency, asynchronous }: FunctionPlan,
+  options: ServeOptions,
+  stack: AsyncDisposableStack,
+): Promise<ServedFunction> {
+  const { freeze, idleTimeout, isolation, watch } = options;
+  const log = (text: string): void => void process.stderr.write(text);
+  const inspect = readInspect(options, false);
+  const lambda = await LocalLambda.start(fn, { log, concurrency, freeze, idleTimeout, isolation, inspect, say });
+  stack.defer(() => lambda.stop());
+  if (watch) stack.defer(watchCode(lambda, say));
+  const directory = join(stateDirectory(), "events", fn.name);
+  const events = await AsynchronousInvocations.start(lambda, { directory, ...asynchronous, say });
+  stack.defer(() => events.stop());
+  return { lambda, events };
 }
 
 function parseDelays(text: string): readonly number[] {

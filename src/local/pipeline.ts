@@ -5,8 +5,11 @@
 import { watch } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { PutBucketNotificationConfigurationCommand, S3Client } from "@aws-sdk/client-s3";
-import { RAW_CRASH_PREFIX } from "../crash/keys.ts";
+import {
+  type LambdaFunctionConfiguration,
+  PutBucketNotificationConfigurationCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import { StackError } from "../ops/errors.ts";
 import { readPigeonConfiguration } from "../pigeon/configuration.ts";
 import type { ThrottledQueue } from "../pigeon/throttle.ts";
@@ -17,16 +20,14 @@ import { stopBroker } from "./broker/broker.ts";
 import { brokerDirectory, provideBroker, ROOT, readDevelopmentEnvironment, stateDirectory } from "./development.ts";
 import { AsynchronousInvocations, type AsynchronousOptions } from "./lambda/asynchronous-invocations.ts";
 import { makeFileDestination } from "./lambda/destination.ts";
-import { functionArn, makeFunctionConfiguration } from "./lambda/function.ts";
+import type { FunctionConfiguration } from "./lambda/function.ts";
 import type { InvocationResult } from "./lambda/invocation.ts";
 import { startLambdaApi } from "./lambda/lambda-api.ts";
 import { LocalLambda } from "./lambda/local-lambda.ts";
 import { describeRuntime } from "./lambda/runtime.ts";
+import { BUCKET, makeNotifications, REGION, readPigeonFunction } from "./pigeon-function.ts";
 import { claimPipeline } from "./running-pipeline.ts";
 import { startLocalS3 } from "./s3/server.ts";
-
-export const BUCKET = "dev-bucket";
-const REGION = "us-east-1";
 
 /** Ports that are taken when they are free and nobody asked for others. */
 const USUAL_PORTS = { s3: 9000, lambda: 9001 };
@@ -66,17 +67,19 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
 
   const onFailure = join(stateDirectory(), "failed-events.jsonl");
   const waiting: ((result: InvocationResult) => void)[] = [];
-  const { lambda, events } = await startFunction(stack, artifact.path, broker.environment, {
+  const { fn, triggers, asynchronous } = readPigeonFunction(artifact.path, broker.environment);
+  const { lambda, events } = await startFunction(stack, fn, {
+    ...asynchronous,
     directory: join(stateDirectory(), "events", "pigeon"),
     onFailure: makeFileDestination(onFailure),
     say: print,
     onAttempt: (result) => waiting.shift()?.(result),
   });
   const api = await usualOrFree(options.lambdaPort, USUAL_PORTS.lambda, (port) =>
-    startLambdaApi({ lambda, events }, port),
+    startLambdaApi([{ lambda, events }], port),
   );
   stack.defer(() => api.stop());
-  const { endpoint, store } = await startBucket(stack, options, functionArn(lambda.fn), events);
+  const { endpoint, store } = await startBucket(stack, options, makeNotifications(fn, triggers), events);
   stack.defer(rebuildOnChange(lambda, print));
   const started = stack.move();
   return {
@@ -92,24 +95,13 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
 /** Pigeon's zip in the local Lambda, and the machinery that S3's events go through. */
 async function startFunction(
   stack: AsyncDisposableStack,
-  code: string,
-  environment: Readonly<Record<string, string>>,
+  fn: FunctionConfiguration,
   asynchronous: AsynchronousOptions,
 ): Promise<{ lambda: LocalLambda; events: AsynchronousInvocations }> {
-  const fn = makeFunctionConfiguration({
-    name: "pigeon",
-    handler: "pigeon.handler",
-    timeout: 30,
-    region: REGION,
-    code,
-    environment,
-  });
-  const lambda = await LocalLambda.start(fn, {
-    log: (text) => asynchronous.say(text.replace(/\n$/, "")),
-    say: asynchronous.say,
-  });
+  const { say } = asynchronous;
+  const lambda = await LocalLambda.start(fn, { log: (text) => say(text.replace(/\n$/, "")), say });
   stack.defer(() => lambda.stop());
-  asynchronous.say(describeRuntime(lambda.runtime));
+  say(describeRuntime(lambda.runtime));
   const events = await AsynchronousInvocations.start(lambda, asynchronous);
   stack.defer(() => events.stop());
   return { lambda, events };
@@ -119,7 +111,7 @@ async function startFunction(
 async function startBucket(
   stack: AsyncDisposableStack,
   { print, s3Port }: PipelineOptions,
-  arn: string,
+  notifications: LambdaFunctionConfiguration[],
   events: AsynchronousInvocations,
 ): Promise<{ endpoint: string; store: CrashStore }> {
   const directory = join(stateDirectory(), "s3");
@@ -137,7 +129,7 @@ async function startBucket(
   const store = new CrashStore({ bucket: BUCKET, region: REGION, endpoint: s3.endpoint });
   stack.defer(() => store.close());
   await store.ensureBucket();
-  await notifyFunction(s3.endpoint, arn);
+  await putNotifications(s3.endpoint, notifications);
   return { endpoint: s3.endpoint, store };
 }
 
@@ -154,13 +146,12 @@ async function usualOrFree<T>(
   });
 }
 
-async function notifyFunction(endpoint: string, arn: string): Promise<void> {
+async function putNotifications(
+  endpoint: string,
+  LambdaFunctionConfigurations: LambdaFunctionConfiguration[],
+): Promise<void> {
   const credentials = { accessKeyId: "local", secretAccessKey: "local" };
   const client = new S3Client({ endpoint, region: REGION, forcePathStyle: true, credentials });
-  const Filter = { Key: { FilterRules: [{ Name: "prefix" as const, Value: RAW_CRASH_PREFIX }] } };
-  const LambdaFunctionConfigurations = [
-    { Id: "raw-crash", LambdaFunctionArn: arn, Events: ["s3:ObjectCreated:*" as const], Filter },
-  ];
   const NotificationConfiguration = { LambdaFunctionConfigurations };
   await client.send(new PutBucketNotificationConfigurationCommand({ Bucket: BUCKET, NotificationConfiguration }));
   client.destroy();

@@ -17,8 +17,8 @@ const UPDATE_LIMIT = 70 * 1024 * 1024;
 const json = (body: object): Answer => ({ status: 200, body: JSON.stringify(body) });
 
 /** https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html */
-export async function listFunctions({ lambda }: ServedFunction): Promise<Answer> {
-  return json({ Functions: [describeFunction(lambda)] });
+export async function listFunctions(all: readonly ServedFunction[]): Promise<Answer> {
+  return json({ Functions: all.map(({ lambda }) => describeFunction(lambda)) });
 }
 
 /** https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html */

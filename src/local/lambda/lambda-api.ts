@@ -6,11 +6,11 @@ import { pipeline } from "node:stream/promises";
 import { StackError } from "../../ops/errors.ts";
 import { getConfiguration, getFunction, listFunctions, updateCode } from "./function-operations.ts";
 import { invoke } from "./invoke-operation.ts";
-import type { Answer, ServedFunction, Target } from "./operation.ts";
+import { type Answer, functionNameOf, type ServedFunction, type Target } from "./operation.ts";
 import { invokeWithResponseStream } from "./response-stream.ts";
 import { ServiceError, toServiceError } from "./service-error.ts";
 
-/** The AWS Lambda API on loopback, as far as one function needs it. https://docs.aws.amazon.com/lambda/latest/api/ */
+/** The AWS Lambda API on loopback, as far as functions that are loaded need it. https://docs.aws.amazon.com/lambda/latest/api/ */
 
 export interface LambdaApi {
   readonly port: number;
@@ -19,8 +19,8 @@ export interface LambdaApi {
   stop(): Promise<void>;
 }
 
-/** Serves one function. `port` 0 takes a free one. Rejects with a StackError when the port is in use. */
-export async function startLambdaApi(served: ServedFunction, port: number): Promise<LambdaApi> {
+/** Serves these functions, of which there is at least one. `port` 0 takes a free one. Rejects with a StackError when the port is in use. */
+export async function startLambdaApi(served: readonly ServedFunction[], port: number): Promise<LambdaApi> {
   const server = http.createServer((request, response) => {
     serve(served, request).then(
       (answer) => send(response, answer),
@@ -65,16 +65,28 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
 /** https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html */
 const STREAM_PATH = /^\/2021-11-15\/functions\/([^/?]+)\/response-streaming-invocations(?:\?(.*))?$/;
 
-async function serve(served: ServedFunction, request: http.IncomingMessage): Promise<Answer> {
+async function serve(all: readonly ServedFunction[], request: http.IncomingMessage): Promise<Answer> {
   const [, streaming, streamQuery] = STREAM_PATH.exec(request.url ?? "") ?? [];
   if (streaming !== undefined && request.method === "POST")
-    return invokeWithResponseStream(served, request, readTarget(streaming, streamQuery));
+    return answerFor(invokeWithResponseStream, all, request, readTarget(streaming, streamQuery));
   const match = PATH.exec(request.url ?? "");
   const [, name, rest = "", query] = match ?? [];
-  if (match !== null && !name && request.method === "GET") return listFunctions(served);
+  if (match !== null && !name && request.method === "GET") return listFunctions(all);
   const operation = name ? OPERATIONS[`${request.method} ${rest}`] : undefined;
   if (operation === undefined || !name) throw unknownOperation(request);
-  return operation(served, request, readTarget(name, query));
+  return answerFor(operation, all, request, readTarget(name, query));
+}
+
+/** An operation refuses a name that is not its function's: for an unknown one any function will do. */
+function answerFor(
+  operation: Operation,
+  all: readonly ServedFunction[],
+  request: http.IncomingMessage,
+  target: Target,
+): Promise<Answer> {
+  const served = all.find(({ lambda }) => lambda.fn.name === functionNameOf(target)) ?? all[0];
+  if (served === undefined) throw unknownOperation(request);
+  return operation(served, request, target);
 }
 
 function readTarget(name: string, query: string | undefined): Target {

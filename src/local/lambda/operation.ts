@@ -41,10 +41,17 @@ export async function readBody(request: http.IncomingMessage, limit: number): Pr
   return Buffer.concat(chunks, length);
 }
 
+const NAME = /^(?:.*:function:|\d{12}:)?([^:]*)(?::(.*))?$/;
+
+/** The name in what may be a name, a partial ARN or an ARN. */
+export function functionNameOf({ name }: Target): string {
+  return NAME.exec(name)?.[1] ?? "";
+}
+
 /** The ARN as the caller meant it, qualified if they qualified it: AWS takes a name, a partial ARN or an ARN. */
 export function resolveFunction({ fn }: LocalLambda, { name: given, qualifier: parameter }: Target): string {
   const arn = functionArn(fn);
-  const [, name = "", qualifierInName] = /^(?:.*:function:|\d{12}:)?([^:]*)(?::(.*))?$/.exec(given) ?? [];
+  const [, name = "", qualifierInName] = NAME.exec(given) ?? [];
   const qualifier = parameter ?? qualifierInName;
   if (name === fn.name && (qualifier === undefined || qualifier === "$LATEST"))
     return qualifier === undefined ? arn : `${arn}:${qualifier}`;

@@ -32,7 +32,7 @@ async function startEvents(t: TestContext, lambda: LocalLambda): Promise<Asynchr
 async function serve(t: TestContext, name: string, concurrency = 10): Promise<{ client: LambdaClient; url: string }> {
   const { lambda } = await startFunction(t, name, {}, { concurrency });
   const events = await startEvents(t, lambda);
-  const api = await startLambdaApi({ lambda, events }, 0);
+  const api = await startLambdaApi([{ lambda, events }], 0);
   t.after(() => api.stop());
   const credentials = { accessKeyId: "any", secretAccessKey: "any" };
   const client = new LambdaClient({ endpoint: api.url, region: "us-east-1", credentials, maxAttempts: 1 });
@@ -136,7 +136,7 @@ test("a port in use is one clear sentence", async (t) => {
   await once(other, "listening");
   const { port } = other.address() as AddressInfo;
   const { lambda } = await startFunction(t, "echo");
-  await assert.rejects(startLambdaApi({ lambda, events: await startEvents(t, lambda) }, port), {
+  await assert.rejects(startLambdaApi([{ lambda, events: await startEvents(t, lambda) }], port), {
     name: "StackError",
     message: `port ${port} is in use: stop the program that listens on it, or choose another with --port`,
   });

@@ -23,7 +23,7 @@ async function serve(t: TestContext, name: string, input: FunctionInput = {}): P
   const { lambda } = await startFunction(t, name, input, { concurrency: 1 });
   const events = await AsynchronousInvocations.start(lambda, { directory: makeFolder(t), say: () => {} });
   t.after(() => events.stop());
-  const api = await startLambdaApi({ lambda, events }, 0);
+  const api = await startLambdaApi([{ lambda, events }], 0);
   t.after(() => api.stop());
   const credentials = { accessKeyId: "any", secretAccessKey: "any" };
   const client = new LambdaClient({ endpoint: api.url, region: "us-east-1", credentials, maxAttempts: 1 });
