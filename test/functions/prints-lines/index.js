@@ -1,0 +1,4 @@
+exports.handler = async () => {
+  process.stdout.write("multi\nline\nstring\n");
+  process.stdout.write("another\rline\n");
+};
