@@ -1,8 +1,10 @@
+import { provideSdk } from "./aws-sdk.ts";
 import type { UnpackedCode } from "./code.ts";
 import type { FunctionConfiguration } from "./function.ts";
 import type { UnpackedLayers } from "./layers.ts";
 import { type Runtime, SUPPORT } from "./runtime.ts";
 import { type Isolation, makeSandboxMaker, type SandboxMaker } from "./sandbox/isolation.ts";
+import { AWS_LAYOUT } from "./sandbox/mounts.ts";
 import type { Parts, Sandbox } from "./sandbox/sandbox.ts";
 
 /** The code of one moment and what was prepared for it; removed when it is outdated and its last environment has gone. */
@@ -25,12 +27,15 @@ export class Generation {
     { nodejs }: Runtime,
     isolation: Isolation,
     { ephemeralStorage }: FunctionConfiguration,
+    say: (sentence: string) => void,
   ): Promise<Generation> {
+    const sdk = nodejs === undefined ? undefined : await provideSdk(code.directory, layers?.directory, say);
     const parts = {
       taskRoot: code.directory,
-      opt: layers?.directory ?? "/opt",
-      lang: nodejs?.lang ?? "/var/lang",
-      runtime: nodejs?.client ?? "/var/runtime",
+      opt: layers?.directory ?? AWS_LAYOUT.opt,
+      lang: nodejs?.lang ?? AWS_LAYOUT.lang,
+      runtime: nodejs?.client ?? AWS_LAYOUT.runtime,
+      sdk: sdk ?? AWS_LAYOUT.sdk,
       support: SUPPORT,
     };
     return new Generation(code, parts, await makeSandboxMaker(isolation, parts, ephemeralStorage));

@@ -101,7 +101,7 @@ export class LocalLambda {
     stack.defer(() => layers?.remove());
     const code = await unpackCode(fn.code, isolation.kind === "process");
     stack.defer(() => code.remove());
-    const generation = await Generation.make(code, layers, runtime, isolation, fn);
+    const generation = await Generation.make(code, layers, runtime, isolation, fn, say);
     stack.move();
     return new LocalLambda(fn, options, { runtime, isolation, layers, generation });
   }
@@ -134,9 +134,10 @@ export class LocalLambda {
 
   /** Takes the code at `path` for all later invocations. On an error the old code stays. */
   async updateCode(path: string): Promise<void> {
+    const { say = () => {} } = this.#options;
     const code = await unpackCode(path, this.isolation.kind === "process");
     const previous = this.#generation;
-    this.#generation = await Generation.make(code, this.#layers, this.runtime, this.isolation, this.fn);
+    this.#generation = await Generation.make(code, this.#layers, this.runtime, this.isolation, this.fn, say);
     await this.#retireGeneration(previous);
   }
 

@@ -112,10 +112,10 @@ function examineProgram(path: string): string | undefined {
 /** The variables of Node.js functions as recorded from AWS; what the user's function sets comes on top. */
 function makeEnvironmentVariables(
   { fn, runtime, runtimeApi, logStream }: RuntimeSetting,
-  { taskRoot, opt }: Layout,
+  { taskRoot, opt, sdk }: Layout,
 ): Record<string, string> {
   const major = /^nodejs(\d+)/.exec(runtime.identifier)?.[1];
-  const nodePath = `${opt}/nodejs/node${major}/node_modules:${opt}/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task`;
+  const nodePath = `${opt}/nodejs/node${major}/node_modules:${opt}/nodejs/node_modules:${sdk}:/var/runtime:/var/task`;
   return {
     AWS_ACCESS_KEY_ID: "local",
     AWS_SECRET_ACCESS_KEY: "local",

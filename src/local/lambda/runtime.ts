@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -55,8 +55,11 @@ export async function findRuntime(
   const installed = dirname(require.resolve("aws-lambda-ric/package.json"));
   const nativeAddon = join(installed, "rapid-client.node");
   const addon = chooseAddon(nativeAddon, environment[ADDON_VARIABLE]);
-  if (identifier === INSTALLED)
+  if (identifier === INSTALLED) {
+    // Where AWS has its SDK: it must be there to be mounted on.
+    mkdirSync(join(installed, "node_modules"), { recursive: true });
     return { identifier, nodejs: { ...findNode(24), client: installed, clientVersion: versionOf(installed), addon } };
+  }
   const { lang, client } = await fetchRuntime(identifier, say, environment);
   // Version 3's own addon needs more tools and twice the time to build; version 4's has the same three functions.
   if (addon === "native") copyFileSync(nativeAddon, join(client, "dist", "rapid-client.node"));

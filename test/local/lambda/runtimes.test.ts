@@ -94,3 +94,15 @@ test("a layer that is not there is named", async (t) => {
     /layer: expected a zip file or a folder, found nothing at \/nowhere/,
   );
 });
+
+test("the AWS SDK that AWS's runtimes bring along is there for the code that asks for it", async (t) => {
+  for (const [name, isolation] of [
+    ["uses-sdk", "namespace"],
+    ["uses-sdk-as-module", "namespace"],
+    ["uses-sdk", "process"],
+  ] as const)
+    for (const runtime of ["nodejs24.x", "nodejs22.x"]) {
+      const { invoke, log } = await startFunction(t, name, { runtime, timeout: 10 }, { isolation });
+      assert.equal(String((await invoke({})).payload), '"STS"', `${name} ${runtime} ${isolation} ${log()}`);
+    }
+});

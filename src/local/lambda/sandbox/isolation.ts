@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { ConfigurationError } from "../../../ops/errors.ts";
 import { countsProcessesByNamespace } from "./limits.ts";
 import { MemoryGroup } from "./memory-group.ts";
-import { makePrivateRoot } from "./mounts.ts";
+import { AWS_LAYOUT, makePrivateRoot } from "./mounts.ts";
 import { NamespaceSandbox } from "./namespace-sandbox.ts";
 import { ProcessSandbox } from "./process-sandbox.ts";
 import type { Parts, Sandbox } from "./sandbox.ts";
@@ -67,7 +67,7 @@ function probeMemoryGroup(): boolean {
 async function probe(): Promise<string | undefined> {
   if (process.platform !== "linux") return `there are none on ${process.platform}`;
   // Any directories do: /usr is always there.
-  const parts = { taskRoot: "/usr", opt: "/usr", lang: "/usr", runtime: "/usr", support: "/usr" };
+  const parts = { taskRoot: "/usr", opt: "/usr", lang: "/usr", runtime: "/usr", sdk: AWS_LAYOUT.sdk, support: "/usr" };
   const root = await makePrivateRoot(parts, 1);
   const sandbox = new NamespaceSandbox(root);
   try {

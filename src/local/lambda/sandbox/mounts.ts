@@ -11,6 +11,7 @@ export const AWS_LAYOUT: Layout = {
   opt: "/opt",
   lang: "/var/lang",
   runtime: "/var/runtime",
+  sdk: "/var/runtime/node_modules",
   support: "/var/rapid",
 };
 
@@ -44,6 +45,8 @@ export async function makePrivateRoot(parts: Parts, tmpSize: number): Promise<Pr
   try {
     const root = join(folder, "root");
     for (const part of ["tmp", ...Object.values(AWS_LAYOUT)]) mkdirSync(join(root, part), { recursive: true });
+    // ES modules do not look where NODE_PATH says.
+    symlinkSync(AWS_LAYOUT.sdk, join(root, "node_modules"));
     writeFileSync(join(root, "lambda-entrypoint.sh"), "#!/bin/sh\n", { mode: 0o755 });
     writeFileSync(join(folder, "passwd"), PASSWD, { mode: 0o644 });
     const mounts = [

@@ -11,11 +11,13 @@ export interface Layout {
   readonly lang: string;
   /** AWS's runtime client: its package. */
   readonly runtime: string;
+  /** The AWS SDK that a runtime brings along. */
+  readonly sdk: string;
   /** What this project adds to the client. */
   readonly support: string;
 }
 
-/** The same five parts as they lie on this machine. */
+/** The same parts as they lie on this machine. */
 export type Parts = Layout;
 
 /** One process to start: a program and its arguments as paths of the layout, and its exact environment variables. */

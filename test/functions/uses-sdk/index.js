@@ -1,0 +1,2 @@
+const { STSClient } = require("@aws-sdk/client-sts");
+exports.handler = async () => new STSClient({}).config.serviceId;
