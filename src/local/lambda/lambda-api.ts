@@ -8,7 +8,7 @@ import { getConfiguration, getFunction, listFunctions, updateCode } from "./func
 import { invoke } from "./invoke-operation.ts";
 import { type Answer, functionNameOf, type ServedFunction, type Target } from "./operation.ts";
 import { invokeWithResponseStream } from "./response-stream.ts";
-import { ServiceError, toServiceError } from "./service-error.ts";
+import { invalidParameter, ServiceError, toServiceError } from "./service-error.ts";
 
 /** The AWS Lambda API on loopback, as far as functions that are loaded need it. https://docs.aws.amazon.com/lambda/latest/api/ */
 
@@ -90,7 +90,12 @@ function answerFor(
 }
 
 function readTarget(name: string, query: string | undefined): Target {
-  return { name: decodeURIComponent(name), qualifier: new URLSearchParams(query).get("Qualifier") };
+  const qualifier = new URLSearchParams(query).get("Qualifier");
+  try {
+    return { name: decodeURIComponent(name), qualifier };
+  } catch {
+    throw invalidParameter(`function name: expected percent-encoded UTF-8, got ${JSON.stringify(name)}`);
+  }
 }
 
 function unknownOperation(request: http.IncomingMessage): ServiceError {

@@ -16,6 +16,7 @@ import type { RuntimeApi } from "./runtime-api.ts";
 import { type RuntimeEvent, RuntimeEvents } from "./runtime-events.ts";
 import { type Confinement, RuntimeProcess } from "./runtime-process.ts";
 import type { Command } from "./sandbox/sandbox.ts";
+import { killStrays } from "./strays.ts";
 
 /** How long the runtime client may take to end by itself after it has reported that it cannot start; ms. */
 const LAST_WORDS_LIMIT = 500;
@@ -193,6 +194,7 @@ export class RuntimeSession {
   async #shutDown(reason: ShutdownReason): Promise<void> {
     if (this.#extensions.all.length > 0) await this.#sayGoodbye(reason);
     await Promise.all(this.#processes().map((process) => process.kill()));
+    killStrays(this.#options.api.address);
     this.telemetry.stop();
   }
 
