@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { stateDirectory } from "../local/development.ts";
 import { AsynchronousInvocations, MAX_EVENT_AGE, RETRY_DELAYS } from "../local/lambda/asynchronous-invocations.ts";
+import { Clock } from "../local/lambda/clock.ts";
 import { watchCode } from "../local/lambda/code-watch.ts";
 import { startLambdaApi } from "../local/lambda/lambda-api.ts";
 import { LocalLambda } from "../local/lambda/local-lambda.ts";
@@ -56,9 +57,10 @@ export function makeServeCommand(): Command {
 
 async function serve(options: ServeOptions): Promise<void> {
   await using stack = new AsyncDisposableStack();
+  const clock = new Clock();
   const served: ServedFunction[] = [];
-  for (const plan of readPlans(options)) served.push(await start(plan, options, stack));
-  const api = await startLambdaApi(served, options.port);
+  for (const plan of readPlans(options)) served.push(await start(plan, options, clock, stack));
+  const api = await startLambdaApi(served, options.port, clock);
   stack.defer(() => api.stop());
   for (const { lambda } of served) say(describeRuntime(lambda.runtime));
   if (served[0] !== undefined) say(describeIsolation(served[0].lambda.isolation));
@@ -70,6 +72,7 @@ async function serve(options: ServeOptions): Promise<void> {
 async function start(
   { fn, concurrency, asynchronous }: FunctionPlan,
   options: ServeOptions,
+  clock: Clock,
   stack: AsyncDisposableStack,
 ): Promise<ServedFunction> {
   const { freeze, idleTimeout, isolation, watch } = options;
@@ -79,7 +82,7 @@ async function start(
   stack.defer(() => lambda.stop());
   if (watch) stack.defer(watchCode(lambda, say));
   const directory = join(stateDirectory(), "events", fn.name);
-  const events = await AsynchronousInvocations.start(lambda, { directory, ...asynchronous, say });
+  const events = await AsynchronousInvocations.start(lambda, { directory, ...asynchronous, clock, say });
   stack.defer(() => events.stop());
   return { lambda, events };
 }

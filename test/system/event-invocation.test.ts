@@ -1,6 +1,6 @@
 /** Asynchronous invocations through the programs: retries, destinations, and events that survive a kill. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
@@ -24,7 +24,7 @@ async function serve(
   name: string,
   options: readonly string[],
   env: Record<string, string>,
-): Promise<{ server: BackgroundProgram; send: (event: unknown) => Promise<string> }> {
+): Promise<{ server: BackgroundProgram; endpoint: string; send: (event: unknown) => Promise<string> }> {
   const args = ["serve", "--port", "0", "--name", name, "--zip", join(FUNCTIONS, name), ...options];
   const server = new BackgroundProgram(t, "local-lambda", args, env);
   const [, endpoint = ""] = await server.printed(/^listening on (http:\S+)$/m);
@@ -41,7 +41,7 @@ async function serve(
     assert.equal(answer.Payload?.length ?? 0, 0);
     return answer.$metadata.requestId ?? "";
   };
-  return { server, send };
+  return { server, endpoint, send };
 }
 
 const readLines = (path: string): Record<string, never>[] =>
@@ -109,4 +109,31 @@ test("a destination of another form is bad usage", async () => {
   assert.match(stderr, /Expected file:PATH or amqp:QUEUE, got "sqs:x"/);
   const delays = await run("local-lambda", ["serve", "--zip", ".", "--retry-delays", "1,2,3"]);
   assert.equal(delays.code, 2);
+});
+
+test("AWS's delays of one and two minutes can be put forward, and take nobody's time", async (t) => {
+  const folder = makeFolder(t);
+  const file = join(folder, "failed.jsonl");
+  const options = ["--on-failure", `file:${file}`];
+  const { server, endpoint, send } = await serve(t, "throws", options, { PIGEON_STATE_DIRECTORY: folder });
+  const putForward = (body: string): Promise<Response> =>
+    fetch(`${endpoint}/local-lambda/clock`, { method: "POST", body });
+  const attempts = (n: number) => until(`attempt ${n}`, () => server.output.match(/^REPORT /gm)?.length === n);
+  const requestId = await send({ message: "x" });
+  await attempts(1);
+  await until("it waits for its first retry", async () => {
+    await putForward('{"advanceSeconds": 0.1}');
+    return readdirSync(join(folder, "events", "throws")).length === 1;
+  });
+  await until("the first retry", async () => {
+    assert.equal((await putForward('{"advanceSeconds": 20}')).status, 200);
+    return server.output.match(/^REPORT /gm)?.length === 2;
+  });
+  await until("the second", async () => {
+    await putForward('{"advanceSeconds": 30}');
+    return readLines(file).length === 1;
+  });
+  const [record] = readLines(file) as unknown as [{ requestContext: Record<string, unknown> }];
+  assert.deepEqual([record.requestContext.requestId, record.requestContext.approximateInvokeCount], [requestId, 3]);
+  for (const body of ['{"advanceSeconds": -1}', "", "{}", "x"]) assert.equal((await putForward(body)).status, 400);
 });

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { type AcceptedEvent, AcceptedEvents } from "./accepted-events.ts";
+import { Clock } from "./clock.ts";
 import { type Condition, type Destination, makeDeadLetter, makeRecord } from "./destination.ts";
 import { functionArn } from "./function.ts";
 import type { InvocationResult } from "./invocation.ts";
@@ -18,6 +18,8 @@ export interface AsynchronousOptions {
   readonly deadLetterQueue?: Destination | undefined;
   /** Told in sentences of events that are given up, and of destinations that do not answer. */
   readonly say: (sentence: string) => void;
+  /** Default the time of day. */
+  readonly clock?: Clock | undefined;
   /** Told of every attempt's result. */
   readonly onAttempt?: (result: InvocationResult) => void;
 }
@@ -36,6 +38,7 @@ export class AsynchronousInvocations {
   readonly #lambda: LocalLambda;
   readonly #options: AsynchronousOptions;
   readonly #events: AcceptedEvents;
+  readonly #clock: Clock;
   readonly #underWay = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
 
@@ -43,6 +46,7 @@ export class AsynchronousInvocations {
     this.#lambda = lambda;
     this.#options = options;
     this.#events = events;
+    this.#clock = options.clock ?? new Clock();
   }
 
   /** Resumes what an earlier process has left. */
@@ -57,7 +61,7 @@ export class AsynchronousInvocations {
 
   /** Resolves with the request id when the event is on disk. `payload`: JSON text, validated. */
   async accept(payload: Buffer): Promise<string> {
-    const now = Date.now();
+    const now = this.#clock.now();
     const event = { requestId: randomUUID(), payload: payload.toString(), acceptedAt: now, dueAt: now, attempts: 0 };
     await this.#events.put(event);
     this.#begin(event);
@@ -82,9 +86,9 @@ export class AsynchronousInvocations {
     const givenUpAt = accepted.acceptedAt + maxEventAge * 1000;
     let event = accepted;
     for (;;) {
-      if (event.dueAt > givenUpAt || Date.now() > givenUpAt)
+      if (event.dueAt > givenUpAt || this.#clock.now() > givenUpAt)
         return this.#finish(event, "EventAgeExceeded", event.lastError);
-      if (!(await this.#pause(event.dueAt - Date.now()))) return;
+      if (!(await this.#pause(event.dueAt - this.#clock.now()))) return;
       const result = await this.#invokeUnthrottled(event, givenUpAt);
       if (result === "stopped") return;
       if (result === "too old") continue;
@@ -93,7 +97,7 @@ export class AsynchronousInvocations {
       event = { ...event, attempts: event.attempts + 1 };
       if (result.functionError === undefined) return this.#finish(event, "Success", payload);
       const wait = retryDelays[event.attempts - 1];
-      event = { ...event, lastError: payload, dueAt: Date.now() + (wait ?? 0) * 1000 };
+      event = { ...event, lastError: payload, dueAt: this.#clock.now() + (wait ?? 0) * 1000 };
       if (wait === undefined) return this.#finish(event, "RetriesExhausted", payload);
       await this.#events.put(event);
     }
@@ -103,7 +107,7 @@ export class AsynchronousInvocations {
     { payload, requestId }: AcceptedEvent,
     givenUpAt: number,
   ): Promise<InvocationResult | "stopped" | "too old"> {
-    for (let wait = BACKOFF.first; Date.now() <= givenUpAt; wait = Math.min(2 * wait, BACKOFF.most)) {
+    for (let wait = BACKOFF.first; this.#clock.now() <= givenUpAt; wait = Math.min(2 * wait, BACKOFF.most)) {
       try {
         return await this.#lambda.invoke(Buffer.from(payload), { requestId });
       } catch (error) {
@@ -146,9 +150,7 @@ export class AsynchronousInvocations {
   }
 
   /** Milliseconds; false when everything is to stop. */
-  async #pause(ms: number): Promise<boolean> {
-    if (this.#stopping.signal.aborted) return false;
-    if (ms <= 0) return true;
-    return delay(ms, true, { signal: this.#stopping.signal }).catch(() => false);
+  #pause(ms: number): Promise<boolean> {
+    return this.#clock.sleep(ms, this.#stopping.signal);
   }
 }

@@ -4,9 +4,10 @@ import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { StackError } from "../../ops/errors.ts";
+import type { Clock } from "./clock.ts";
 import { getConfiguration, getFunction, listFunctions, updateCode } from "./function-operations.ts";
 import { invoke } from "./invoke-operation.ts";
-import { type Answer, functionNameOf, type ServedFunction, type Target } from "./operation.ts";
+import { type Answer, functionNameOf, readBody, type ServedFunction, type Target } from "./operation.ts";
 import { invokeWithResponseStream } from "./response-stream.ts";
 import { invalidParameter, ServiceError, toServiceError } from "./service-error.ts";
 
@@ -19,10 +20,16 @@ export interface LambdaApi {
   stop(): Promise<void>;
 }
 
-/** Serves these functions, of which there is at least one. `port` 0 takes a free one. Rejects with a StackError when the port is in use. */
-export async function startLambdaApi(served: readonly ServedFunction[], port: number): Promise<LambdaApi> {
+/** Serves these functions, of which there is at least one, and the time of their retries. `port` 0 takes a free one. Rejects with a StackError when the port is in use. */
+export async function startLambdaApi(
+  served: readonly ServedFunction[],
+  port: number,
+  clock?: Clock,
+): Promise<LambdaApi> {
   const server = http.createServer((request, response) => {
-    serve(served, request).then(
+    const answer =
+      request.url === CLOCK_PATH && clock !== undefined ? putForward(clock, request) : serve(served, request);
+    answer.then(
       (answer) => send(response, answer),
       (error: unknown) => send(response, errorAnswer(error)),
     );
@@ -48,6 +55,19 @@ function describeListenError(error: NodeJS.ErrnoException, port: number): Error 
   return new StackError(`port ${port} is in use: stop the program that listens on it, or choose another with --port`, {
     cause: error,
   });
+}
+
+/** Not AWS's: a test puts the time of retries forward instead of waiting for it. */
+const CLOCK_PATH = "/local-lambda/clock";
+
+async function putForward(clock: Clock, request: http.IncomingMessage): Promise<Answer> {
+  const body = await readBody(request, 1024);
+  const seconds =
+    request.method === "POST" ? Number(/^\{"advanceSeconds":\s*([\d.]+)\}$/.exec(`${body}`)?.[1]) : Number.NaN;
+  if (!(seconds >= 0))
+    throw invalidParameter('clock: expected POST {"advanceSeconds": <a number that is not negative>}');
+  clock.advance(seconds * 1000);
+  return { status: 200, body: JSON.stringify({ now: new Date(clock.now()).toISOString() }) };
 }
 
 type Operation = (served: ServedFunction, request: http.IncomingMessage, target: Target) => Promise<Answer>;
