@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { buildArtifact } from "../src/local/artifact.ts";
 import { findOrStartBroker, stopBroker } from "../src/local/broker/broker.ts";
 import { ROOT } from "../src/local/development.ts";
-import { describeRuntime, findRuntime } from "../src/local/lambda/runtime.ts";
+import { describeRuntime, findRuntime } from "../src/local/lambda/runtime/runtime.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "pigeon-test-"));
 const say = (sentence: string): void => console.log(sentence);

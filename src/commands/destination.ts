@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import { provideBroker, readDevelopmentEnvironment } from "../local/development.ts";
-import { type Destination, makeFileDestination } from "../local/lambda/destination.ts";
+import { type Destination, makeFileDestination } from "../local/lambda/asynchronous/destination.ts";
 import { Queues } from "../queue/queues.ts";
 import { say } from "./program.ts";
 

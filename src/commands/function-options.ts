@@ -6,8 +6,8 @@ import {
   type LogFormat,
   makeFunctionConfiguration,
 } from "../local/lambda/function.ts";
-import { SUPPORTED_RUNTIMES } from "../local/lambda/runtime.ts";
-import type { Inspect } from "../local/lambda/runtime-command.ts";
+import { SUPPORTED_RUNTIMES } from "../local/lambda/runtime/runtime.ts";
+import type { Inspect } from "../local/lambda/runtime/runtime-command.ts";
 import { ISOLATION_CHOICES, type IsolationChoice } from "../local/lambda/sandbox/isolation.ts";
 import { ConfigurationError } from "../ops/errors.ts";
 import { collect } from "./program.ts";

@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { stateDirectory } from "../local/development.ts";
-import { type AsynchronousOptions, RETRY_DELAYS } from "../local/lambda/asynchronous-invocations.ts";
-import { type Destination, makeFileDestination } from "../local/lambda/destination.ts";
+import { type AsynchronousOptions, RETRY_DELAYS } from "../local/lambda/asynchronous/asynchronous-invocations.ts";
+import { type Destination, makeFileDestination } from "../local/lambda/asynchronous/destination.ts";
 import {
   type ApplicationLogLevel,
   type FunctionConfiguration,

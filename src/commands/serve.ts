@@ -1,13 +1,17 @@
 import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { stateDirectory } from "../local/development.ts";
-import { AsynchronousInvocations, MAX_EVENT_AGE, RETRY_DELAYS } from "../local/lambda/asynchronous-invocations.ts";
-import { Clock } from "../local/lambda/clock.ts";
-import { watchCode } from "../local/lambda/code-watch.ts";
-import { startLambdaApi } from "../local/lambda/lambda-api.ts";
+import { startLambdaApi } from "../local/lambda/api/lambda-api.ts";
+import type { ServedFunction } from "../local/lambda/api/operation.ts";
+import {
+  AsynchronousInvocations,
+  MAX_EVENT_AGE,
+  RETRY_DELAYS,
+} from "../local/lambda/asynchronous/asynchronous-invocations.ts";
+import { Clock } from "../local/lambda/asynchronous/clock.ts";
+import { watchCode } from "../local/lambda/code/code-watch.ts";
 import { LocalLambda } from "../local/lambda/local-lambda.ts";
-import type { ServedFunction } from "../local/lambda/operation.ts";
-import { describeRuntime } from "../local/lambda/runtime.ts";
+import { describeRuntime } from "../local/lambda/runtime/runtime.ts";
 import { describeIsolation } from "../local/lambda/sandbox/isolation.ts";
 import { stopSignal } from "../ops/stop-signal.ts";
 import { parseDestination } from "./destination.ts";

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Event, LambdaFunctionConfiguration } from "@aws-sdk/client-s3";
 import { StackError } from "../ops/errors.ts";
 import { ROOT } from "./development.ts";
-import { type AsynchronousOptions, RETRY_DELAYS } from "./lambda/asynchronous-invocations.ts";
+import { type AsynchronousOptions, RETRY_DELAYS } from "./lambda/asynchronous/asynchronous-invocations.ts";
 import { type FunctionConfiguration, functionArn, makeFunctionConfiguration } from "./lambda/function.ts";
 import type { S3Trigger } from "./lambda/template/s3-trigger.ts";
 import { readTemplate } from "./lambda/template/template.ts";

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { type Zippable, zipSync } from "fflate";
+import type { InvocationResult } from "../../src/local/lambda/environment/invocation.ts";
 import { type FunctionInput, makeFunctionConfiguration } from "../../src/local/lambda/function.ts";
-import type { InvocationResult } from "../../src/local/lambda/invocation.ts";
 import { LocalLambda, type LocalLambdaOptions } from "../../src/local/lambda/local-lambda.ts";
 import { ROOT } from "./program.ts";
 

@@ -1,5 +1,5 @@
 import { ConfigurationError } from "../../ops/errors.ts";
-import { SUPPORTED_RUNTIMES } from "./runtime.ts";
+import { SUPPORTED_RUNTIMES } from "./runtime/runtime.ts";
 
 /** One Lambda function as AWS describes it. Defaults are AWS's own; changing them costs what it costs on AWS. */
 export interface FunctionConfiguration {

@@ -1,13 +1,13 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { ConfigurationError } from "../../ops/errors.ts";
-import { type UnpackedCode, unpackCode } from "./code.ts";
-import { ExecutionEnvironment } from "./execution-environment.ts";
+import { type UnpackedCode, unpackCode } from "./code/code.ts";
+import { Generation } from "./code/generation.ts";
+import { type UnpackedLayers, unpackLayers } from "./code/layers.ts";
+import { ExecutionEnvironment } from "./environment/execution-environment.ts";
+import type { InvocationRequest, InvocationResult } from "./environment/invocation.ts";
 import { type FunctionConfiguration, functionArn } from "./function.ts";
-import { Generation } from "./generation.ts";
-import type { InvocationRequest, InvocationResult } from "./invocation.ts";
-import { type UnpackedLayers, unpackLayers } from "./layers.ts";
-import { findRuntime, type Runtime } from "./runtime.ts";
-import type { Inspect } from "./runtime-command.ts";
+import { findRuntime, type Runtime } from "./runtime/runtime.ts";
+import type { Inspect } from "./runtime/runtime-command.ts";
 import { chooseIsolation, type Isolation, type IsolationChoice } from "./sandbox/isolation.ts";
 
 /** More invocations at once than environments are allowed: AWS's 429 TooManyRequestsException. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
-import { watchCode } from "../../../src/local/lambda/code-watch.ts";
+import { watchCode } from "../../../src/local/lambda/code/code-watch.ts";
 import { makeFolder, startFunction, zipFunction } from "../../helpers/function-zip.ts";
 import { until } from "../../helpers/until.ts";
 

@@ -4,10 +4,10 @@ import { existsSync } from "node:fs";
 import http from "node:http";
 import test, { type TestContext } from "node:test";
 import fc from "fast-check";
-import { AsynchronousInvocations } from "../../../src/local/lambda/asynchronous-invocations.ts";
-import { startLambdaApi } from "../../../src/local/lambda/lambda-api.ts";
-import { RuntimeApi } from "../../../src/local/lambda/runtime-api.ts";
-import { RuntimeEvents } from "../../../src/local/lambda/runtime-events.ts";
+import { startLambdaApi } from "../../../src/local/lambda/api/lambda-api.ts";
+import { AsynchronousInvocations } from "../../../src/local/lambda/asynchronous/asynchronous-invocations.ts";
+import { RuntimeApi } from "../../../src/local/lambda/environment/runtime-api.ts";
+import { RuntimeEvents } from "../../../src/local/lambda/environment/runtime-events.ts";
 import { makeFolder, type RunningFunction, startFunction } from "../../helpers/function-zip.ts";
 import { until } from "../../helpers/until.ts";
 

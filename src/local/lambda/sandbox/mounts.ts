@@ -2,7 +2,7 @@ import { chmodSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSyn
 import { realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ConfigurationError } from "../../../ops/errors.ts";
-import { makeTemporaryFolder, removeReadOnly } from "../temporary.ts";
+import { makeTemporaryFolder, removeReadOnly } from "../code/temporary.ts";
 import type { Layout, Parts } from "./sandbox.ts";
 
 /** Where AWS has them. */
