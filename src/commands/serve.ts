@@ -33,7 +33,7 @@ export function makeServeCommand(): Command {
     "answer the AWS Lambda Invoke API on 127.0.0.1 for one function or a template's",
   );
   addFunctionOptions(command, { zip: "none; it or --template must be given", handler: "index.handler", timeout: 3 });
-  const destination = "file:PATH (JSON lines) or amqp:QUEUE";
+  const destination = "file:PATH (JSON lines), amqp:QUEUE or sqs:URL";
   return command
     .option("--template <path>", "all functions of an AWS SAM template, instead of --zip")
     .option("--parameter <NAME=value>", "a parameter of the template; may be repeated", parsePair)

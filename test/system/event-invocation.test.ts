@@ -106,7 +106,7 @@ test("an accepted event survives kill -9 of the local Lambda", async (t) => {
 test("a destination of another form is bad usage", async () => {
   const { code, stderr } = await run("local-lambda", ["serve", "--zip", ".", "--dlq", "sqs:x"]);
   assert.equal(code, 2);
-  assert.match(stderr, /Expected file:PATH or amqp:QUEUE, got "sqs:x"/);
+  assert.match(stderr, /Expected file:PATH, amqp:QUEUE or sqs:URL, got "sqs:x"/);
   const delays = await run("local-lambda", ["serve", "--zip", ".", "--retry-delays", "1,2,3"]);
   assert.equal(delays.code, 2);
 });
