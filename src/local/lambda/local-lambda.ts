@@ -111,6 +111,11 @@ export class LocalLambda {
     return this.#generation.code;
   }
 
+  /** Most environments at once. */
+  get concurrency(): number {
+    return this.#options.inspect === undefined ? (this.#options.concurrency ?? 10) : 1;
+  }
+
   /** `payload` must be JSON text. Rejects with TooManyRequestsError above the concurrency limit. */
   async invoke(payload: Buffer, options: InvokeOptions = {}): Promise<InvocationResult> {
     const request = {
@@ -155,8 +160,8 @@ export class LocalLambda {
   }
 
   #admit(): Member {
-    const { log, inspect, concurrency = 10 } = this.#options;
-    const limit = inspect === undefined ? concurrency : 1;
+    const { log, inspect } = this.#options;
+    const limit = this.concurrency;
     const freeze = inspect === undefined && this.#options.freeze !== false;
     if (this.#members.size >= limit)
       throw new TooManyRequestsError(`${this.fn.name}: ${limit} invocations are under way`);

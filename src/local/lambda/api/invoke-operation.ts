@@ -4,13 +4,13 @@ import { RESPONSE_LIMIT } from "../environment/runtime-api.ts";
 import type { InvokeOptions } from "../local-lambda.ts";
 import { type Answer, readBody, resolveFunction, type ServedFunction, type Target } from "./operation.ts";
 import { parsePayload } from "./payload.ts";
-import { invalidParameter, ServiceError } from "./service-error.ts";
+import { ServiceError } from "./service-error.ts";
 
 /** The largest request, bytes: as the largest response; of an asynchronous invocation 1 MiB (256 KiB until October 2025). */
 export const REQUEST_LIMIT = RESPONSE_LIMIT;
 const EVENT_LIMIT = 1024 * 1024;
 
-const INVOCATION_TYPES: ReadonlySet<string> = new Set(["RequestResponse", "Event", "DryRun"]);
+const INVOCATION_TYPES: ReadonlySet<string> = new Set(["Event", "RequestResponse", "DryRun"]);
 
 /** https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html; errors as recorded from AWS. */
 export async function invoke(
@@ -67,5 +67,8 @@ function decodeClientContext(header: string | string[] | undefined): string | un
 }
 
 function unknownInvocationType(type: string): ServiceError {
-  return invalidParameter(`invocation type: expected ${[...INVOCATION_TYPES].join(", ")}, got ${JSON.stringify(type)}`);
+  const constraint = `Member must satisfy enum value set: [${[...INVOCATION_TYPES].join(", ")}]`;
+  return new ServiceError(400, "ValidationException", {
+    message: `1 validation error detected: Value '${type}' at 'invocationType' failed to satisfy constraint: ${constraint}`,
+  });
 }

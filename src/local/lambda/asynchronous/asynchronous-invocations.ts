@@ -86,6 +86,7 @@ export class AsynchronousInvocations {
     const givenUpAt = accepted.acceptedAt + maxEventAge * 1000;
     let event = accepted;
     for (;;) {
+      if (this.#lambda.concurrency === 0) return this.#finish(event, "ZeroReservedConcurrency", undefined);
       if (event.dueAt > givenUpAt || this.#clock.now() > givenUpAt)
         return this.#finish(event, "EventAgeExceeded", event.lastError);
       if (!(await this.#pause(event.dueAt - this.#clock.now()))) return;

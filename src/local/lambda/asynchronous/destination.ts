@@ -11,7 +11,7 @@ export interface DestinationMessage {
 export type Destination = (message: DestinationMessage) => Promise<void>;
 
 /** Why an event is done with. */
-export type Condition = "Success" | "RetriesExhausted" | "EventAgeExceeded";
+export type Condition = "Success" | "RetriesExhausted" | "EventAgeExceeded" | "ZeroReservedConcurrency";
 
 /** JSON lines: the body's object, or for a dead-letter queue an object of body and attributes. */
 export function makeFileDestination(path: string): Destination {

@@ -114,6 +114,8 @@ function makeEnvironmentVariables(
   { fn, runtime, runtimeApi, logStream }: RuntimeSetting,
   { taskRoot, opt, sdk }: Layout,
 ): Record<string, string> {
+  // A runtime of the function's own has no language of AWS's, and no telemetry pipe.
+  const lang = runtime.nodejs !== undefined;
   const major = /^nodejs(\d+)/.exec(runtime.identifier)?.[1];
   const nodePath = `${opt}/nodejs/node${major}/node_modules:${opt}/nodejs/node_modules:${sdk}:/var/runtime:/var/task`;
   return {
@@ -136,16 +138,15 @@ function makeEnvironmentVariables(
     LAMBDA_RUNTIME_DIR: "/var/runtime",
     LAMBDA_TASK_ROOT: taskRoot,
     LANG: "en_US.UTF-8",
-    LD_LIBRARY_PATH: `/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:${opt}/lib`,
-    PATH: `/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:${opt}/bin`,
+    LD_LIBRARY_PATH: `${lang ? "/var/lang/lib:" : ""}/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:${opt}/lib`,
+    PATH: `${lang ? "/var/lang/bin:" : ""}/usr/local/bin:/usr/bin/:/bin:${opt}/bin`,
     PWD: taskRoot,
     SHLVL: "0",
     TZ: ":UTC",
-    // A runtime of the function's own sets neither, and has no telemetry pipe.
-    ...(major === undefined ? {} : { AWS_EXECUTION_ENV: `AWS_Lambda_${fn.runtime}`, NODE_PATH: nodePath }),
+    ...(lang ? { AWS_EXECUTION_ENV: `AWS_Lambda_${fn.runtime}`, NODE_PATH: nodePath } : {}),
     ...(fn.logFormat === "JSON" ? { AWS_LAMBDA_LOG_FORMAT: "JSON", AWS_LAMBDA_LOG_LEVEL: fn.applicationLogLevel } : {}),
     ...fn.environment,
     _HANDLER: fn.handler,
-    ...(major === undefined ? {} : { _LAMBDA_TELEMETRY_LOG_FD: String(TELEMETRY_FD) }),
+    ...(lang ? { _LAMBDA_TELEMETRY_LOG_FD: String(TELEMETRY_FD) } : {}),
   };
 }

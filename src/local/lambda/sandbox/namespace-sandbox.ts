@@ -9,9 +9,9 @@ import type { Command, Sandbox, SandboxProcess } from "./sandbox.ts";
 const UID = 993;
 const GID = 990;
 
-/** The user of this machine that uid 993 of a root user's sandbox is: nobody that exists. */
-const OUTER_UID = 100_993;
-const OUTER_GID = 100_990;
+/** The user of this machine that uid 993 of a root user's sandbox is: nobody that exists, also where a container has 65,536 of them. */
+const OUTER_UID = 64_993;
+const OUTER_GID = 64_990;
 
 /** The function's PATH, which may be anything, must not choose the programs that prepare its sandbox. */
 const find = (program: string): string =>

@@ -111,7 +111,6 @@ test("errors are AWS's exceptions to its SDK", async (t) => {
   const refused = one.status === "rejected" ? one : other;
   assert.ok(refused.status === "rejected" && refused.reason instanceof TooManyRequestsException);
   assert.equal(refused.reason.Reason, "ReservedFunctionConcurrentInvocationLimitExceeded");
-  await assert.rejects(invoke({ InvocationType: "Later" }), /expected RequestResponse, Event, DryRun, got "Later"/);
   await assert.rejects(
     invoke({ InvocationType: "Event", Payload: Buffer.from(`"${"x".repeat(1024 * 1024)}"`) }),
     (error: unknown) => {
@@ -191,4 +190,13 @@ test("new code takes effect with the next invocation, and its hash is told; what
     message: /S3Bucket, S3Key is not supported here/,
   });
   assert.deepEqual(await invoke(), { a: 1 });
+});
+
+test("an invocation type that there is not is a ValidationException", async (t) => {
+  const { url } = await serve(t, "echo");
+  const headers = { "x-amz-invocation-type": "Later" };
+  const answer = await fetch(`${url}/2015-03-31/functions/echo/invocations`, { method: "POST", headers });
+  assert.deepEqual([answer.status, answer.headers.get("x-amzn-errortype")], [400, "ValidationException"]);
+  const { message } = (await answer.json()) as { message: string };
+  assert.match(message, /Value 'Later' at 'invocationType' .* enum value set: \[Event, RequestResponse, DryRun\]$/);
 });

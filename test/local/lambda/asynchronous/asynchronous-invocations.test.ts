@@ -22,8 +22,13 @@ interface Setup {
   readonly onDisk: () => string[];
 }
 
-async function setUp(t: TestContext, name: string, options: Partial<AsynchronousOptions> = {}): Promise<Setup> {
-  const { lambda, log } = await startFunction(t, name, {}, { concurrency: 1 });
+async function setUp(
+  t: TestContext,
+  name: string,
+  options: Partial<AsynchronousOptions> = {},
+  concurrency = 1,
+): Promise<Setup> {
+  const { lambda, log } = await startFunction(t, name, {}, { concurrency });
   const directory = options.directory ?? join(makeFolder(t), "events");
   const [kept, letters, succeeded, said]: [DestinationMessage[], DestinationMessage[], DestinationMessage[], string[]] =
     [[], [], [], []];
@@ -131,4 +136,16 @@ test("an event stays on disk until its destination has it", async (t) => {
   assert.equal(onDisk().length, 1);
   await until("it is done with", () => onDisk().length === 0);
   assert.equal(answers, 2);
+});
+
+test("with no concurrency at all an event is not tried, and kept", async (t) => {
+  const { events, log, kept, onDisk } = await setUp(t, "echo", {}, 0);
+  await events.accept(Buffer.from("{}"));
+  await until("it is kept", () => kept.length === 1 && onDisk().length === 0);
+  const { requestContext, responseContext } = record(kept[0]) as Record<string, Record<string, unknown>>;
+  assert.deepEqual(
+    [requestContext?.condition, requestContext?.approximateInvokeCount, responseContext],
+    ["ZeroReservedConcurrency", 0, undefined],
+  );
+  assert.equal(log(), "");
 });

@@ -106,3 +106,29 @@ test("the AWS SDK that AWS's runtimes bring along is there for the code that ask
       assert.equal(String((await invoke({})).payload), '"STS"', `${name} ${runtime} ${isolation} ${log()}`);
     }
 });
+
+test("a wrapper that is not there ends the runtime as a shell would", async (t) => {
+  const { invoke } = await startFunction(t, "echo", { environment: { AWS_LAMBDA_EXEC_WRAPPER: "/idontexist.sh" } });
+  const { payload, requestId } = await invoke({});
+  assert.deepEqual(JSON.parse(String(payload)), {
+    errorType: "Runtime.ExitError",
+    errorMessage: `RequestId: ${requestId} Error: Runtime exited with error: exit status 127`,
+  });
+});
+
+test("a bootstrap gets the variables of AWS's own runtimes but for those of a language", async (t) => {
+  const bootstrap = `#!/bin/bash
+exec 9<>"/dev/tcp/\${AWS_LAMBDA_RUNTIME_API/:/\\/}"
+printf 'GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' >&9
+env | sort
+exit 1
+`;
+  const { invoke, log } = await startFunction(t, "environment", {
+    code: writeZip(t, { bootstrap: program(bootstrap) }),
+    runtime: "provided.al2023",
+  });
+  await invoke({});
+  assert.match(log(), /^PATH=\/usr\/local\/bin:\/usr\/bin\/:\/bin:\/opt\/bin$/m);
+  assert.match(log(), /^LD_LIBRARY_PATH=\/lib64:\/usr\/lib64:/m);
+  assert.doesNotMatch(log(), /^(AWS_EXECUTION_ENV|NODE_PATH|_LAMBDA_TELEMETRY_LOG_FD)=/m);
+});
