@@ -11,6 +11,7 @@ import {
   type SystemLogLevel,
 } from "../local/lambda/function.ts";
 import type { TemplateFunction } from "../local/lambda/template/function-properties.ts";
+import type { S3Trigger } from "../local/lambda/template/s3-trigger.ts";
 import { readTemplate } from "../local/lambda/template/template.ts";
 import { ConfigurationError } from "../ops/errors.ts";
 import { type FunctionOptions, readFunction, readFunctionEnvironment } from "./function-options.ts";
@@ -20,6 +21,7 @@ import { say } from "./program.ts";
 export interface FunctionPlan {
   readonly fn: FunctionConfiguration;
   readonly concurrency: number | undefined;
+  readonly triggers: readonly S3Trigger[];
   readonly asynchronous: Omit<AsynchronousOptions, "directory" | "say">;
 }
 
@@ -33,6 +35,7 @@ export type PlanOptions = FunctionOptions & {
   readonly onSuccess?: Destination;
   readonly onFailure?: Destination;
   readonly dlq?: Destination;
+  readonly s3Port?: number;
 };
 
 /** The function of --zip, or all of --template; options win over what the template says. */
@@ -48,7 +51,8 @@ export function readPlans(options: PlanOptions): FunctionPlan[] {
   const functions = readTemplate(options.template, { parameters: Object.fromEntries(options.parameter ?? []) });
   return functions.map((each) => {
     for (const note of each.notes) say(note);
-    for (const { bucket } of each.s3) say(`${each.logicalId}: events of bucket ${bucket} are not delivered here`);
+    if (options.s3Port === undefined)
+      for (const { bucket } of each.s3) say(`${each.logicalId}: bucket ${bucket} is there with --s3-port only`);
     return makePlan(configure(each, options), options, each);
   });
 }
@@ -77,6 +81,7 @@ function makePlan(fn: FunctionConfiguration, options: PlanOptions, each?: Templa
   return {
     fn,
     concurrency: options.concurrency ?? each?.concurrency,
+    triggers: each?.s3 ?? [],
     asynchronous: {
       retryDelays: retryDelays.slice(0, each?.maximumRetryAttempts),
       maxEventAge: maxEventAge ?? each?.maximumEventAge,

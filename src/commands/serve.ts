@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { stateDirectory } from "../local/development.ts";
@@ -13,6 +14,7 @@ import { watchCode } from "../local/lambda/code/code-watch.ts";
 import { LocalLambda } from "../local/lambda/local-lambda.ts";
 import { describeRuntime } from "../local/lambda/runtime/runtime.ts";
 import { describeIsolation } from "../local/lambda/sandbox/isolation.ts";
+import type { NotifiedFunction } from "../local/notifying-buckets.ts";
 import { stopSignal } from "../ops/stop-signal.ts";
 import { parseDestination } from "./destination.ts";
 import { addFunctionOptions, parsePair, parseWhole, readInspect } from "./function-options.ts";
@@ -26,6 +28,9 @@ type ServeOptions = PlanOptions & {
   readonly watch?: boolean;
 };
 
+/** Of every function's ARN, and of the buckets. */
+const REGION = "us-east-1";
+
 /** `local-lambda serve`: the AWS Lambda Invoke API on loopback for one function or all of a template, until it is stopped. */
 export function makeServeCommand(): Command {
   const command = makeCommand(
@@ -37,6 +42,11 @@ export function makeServeCommand(): Command {
   return command
     .option("--template <path>", "all functions of an AWS SAM template, instead of --zip")
     .option("--parameter <NAME=value>", "a parameter of the template; may be repeated", parsePair)
+    .option(
+      "--s3-port <number>",
+      "also a local S3 with the buckets of the template's S3 events; 0: a free port",
+      parseWhole,
+    )
     .option("--name <name>", "the function's name (default: function)")
     .option("--port <number>", "0 takes a free one", parseWhole, 9001)
     .option("--no-freeze", "let processes run between invocations, for debugging")
@@ -62,10 +72,19 @@ export function makeServeCommand(): Command {
 async function serve(options: ServeOptions): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const clock = new Clock();
+  const plans = readPlans(options);
   const served: ServedFunction[] = [];
-  for (const plan of readPlans(options)) served.push(await start(plan, options, clock, stack));
+  for (const plan of plans) served.push(await start(plan, options, clock, stack));
   const api = await startLambdaApi(served, options.port, clock);
   stack.defer(() => api.stop());
+  if (options.s3Port !== undefined) {
+    const notified = plans.map(({ fn, triggers }, n) => ({
+      fn,
+      triggers,
+      events: (served[n] as ServedFunction).events,
+    }));
+    await startS3(options.s3Port, notified, stack);
+  }
   for (const { lambda } of served) say(describeRuntime(lambda.runtime));
   if (served[0] !== undefined) say(describeIsolation(served[0].lambda.isolation));
   process.stdout.write(`listening on ${api.url}\n`);
@@ -89,6 +108,23 @@ async function start(
   const events = await AsynchronousInvocations.start(lambda, { directory, ...asynchronous, clock, say });
   stack.defer(() => events.stop());
   return { lambda, events };
+}
+
+/** A local S3 with the buckets that the functions' triggers name. */
+async function startS3(
+  port: number,
+  notified: readonly NotifiedFunction[],
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  const directory = join(stateDirectory(), "s3");
+  await mkdir(directory, { recursive: true });
+  const onError = (error: unknown): void => say(`notification failed: ${error}`);
+  // AWS's SDK takes a while to load: nobody waits for it who wants no S3.
+  const { startLocalS3 } = await import("../local/s3/server.ts");
+  const { makeBuckets, makeNotify } = await import("../local/notifying-buckets.ts");
+  const s3 = stack.use(await startLocalS3({ directory, port, region: REGION, notify: makeNotify(notified), onError }));
+  const buckets = await makeBuckets(s3.endpoint, REGION, notified);
+  say(`S3 on ${s3.endpoint}: ${buckets.join(", ") || "no trigger names a bucket"}`);
 }
 
 function parseDelays(text: string): readonly number[] {

@@ -1,9 +1,8 @@
 import { join } from "node:path";
-import type { Event, LambdaFunctionConfiguration } from "@aws-sdk/client-s3";
 import { StackError } from "../ops/errors.ts";
 import { ROOT } from "./development.ts";
 import { type AsynchronousOptions, RETRY_DELAYS } from "./lambda/asynchronous/asynchronous-invocations.ts";
-import { type FunctionConfiguration, functionArn, makeFunctionConfiguration } from "./lambda/function.ts";
+import { type FunctionConfiguration, makeFunctionConfiguration } from "./lambda/function.ts";
 import type { S3Trigger } from "./lambda/template/s3-trigger.ts";
 import { readTemplate } from "./lambda/template/template.ts";
 
@@ -46,24 +45,4 @@ export function readPigeonFunction(code: string, environment: Readonly<Record<st
   });
   const retryDelays = RETRY_DELAYS.slice(0, maximumRetryAttempts);
   return { fn, triggers: s3, asynchronous: { retryDelays, maxEventAge: maximumEventAge } };
-}
-
-/** What the template's S3 events become on the bucket. */
-export function makeNotifications(
-  fn: FunctionConfiguration,
-  triggers: readonly S3Trigger[],
-): LambdaFunctionConfiguration[] {
-  return triggers.map(({ events, prefix, suffix }, n) => ({
-    Id: `${fn.name}-${n}`,
-    LambdaFunctionArn: functionArn(fn),
-    Events: events as Event[],
-    Filter: {
-      Key: {
-        FilterRules: [
-          ...(prefix === undefined ? [] : [{ Name: "prefix" as const, Value: prefix }]),
-          ...(suffix === undefined ? [] : [{ Name: "suffix" as const, Value: suffix }]),
-        ],
-      },
-    },
-  }));
 }

@@ -5,11 +5,6 @@
 import { watch } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  type LambdaFunctionConfiguration,
-  PutBucketNotificationConfigurationCommand,
-  S3Client,
-} from "@aws-sdk/client-s3";
 import { StackError } from "../ops/errors.ts";
 import { readPigeonConfiguration } from "../pigeon/configuration.ts";
 import type { ThrottledQueue } from "../pigeon/throttle.ts";
@@ -26,7 +21,8 @@ import type { FunctionConfiguration } from "./lambda/function.ts";
 import { LocalLambda } from "./lambda/local-lambda.ts";
 import { describeRuntime } from "./lambda/runtime/runtime.ts";
 import { describeIsolation } from "./lambda/sandbox/isolation.ts";
-import { BUCKET, makeNotifications, REGION, readPigeonFunction } from "./pigeon-function.ts";
+import { makeBuckets, makeNotify, type NotifiedFunction } from "./notifying-buckets.ts";
+import { BUCKET, REGION, readPigeonFunction } from "./pigeon-function.ts";
 import { claimPipeline } from "./running-pipeline.ts";
 import { startLocalS3 } from "./s3/server.ts";
 
@@ -80,7 +76,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     startLambdaApi([{ lambda, events }], port),
   );
   stack.defer(() => api.stop());
-  const { endpoint, store } = await startBucket(stack, options, makeNotifications(fn, triggers), events);
+  const { endpoint, store } = await startBucket(stack, options, { fn, triggers, events });
   stack.defer(rebuildOnChange(lambda, print));
   const started = stack.move();
   return {
@@ -113,15 +109,11 @@ async function startFunction(
 async function startBucket(
   stack: AsyncDisposableStack,
   { print, s3Port }: PipelineOptions,
-  notifications: LambdaFunctionConfiguration[],
-  events: AsynchronousInvocations,
+  notified: NotifiedFunction,
 ): Promise<{ endpoint: string; store: CrashStore }> {
   const directory = join(stateDirectory(), "s3");
   await mkdir(directory, { recursive: true });
-  // As on AWS, S3 has done its part when Lambda has taken the event.
-  const notify = async (_arn: string, event: object): Promise<void> => {
-    await events.accept(Buffer.from(JSON.stringify(event)));
-  };
+  const notify = makeNotify([notified]);
   const onError = (error: unknown): void => print(`notification failed: ${error}`);
   const s3 = await usualOrFree(s3Port, USUAL_PORTS.s3, (port) =>
     startLocalS3({ directory, port, region: REGION, notify, onError }),
@@ -130,8 +122,7 @@ async function startBucket(
   print(`S3 is ready on ${s3.endpoint}`);
   const store = new CrashStore({ bucket: BUCKET, region: REGION, endpoint: s3.endpoint });
   stack.defer(() => store.close());
-  await store.ensureBucket();
-  await putNotifications(s3.endpoint, notifications);
+  await makeBuckets(s3.endpoint, REGION, [notified]);
   return { endpoint: s3.endpoint, store };
 }
 
@@ -146,17 +137,6 @@ async function usualOrFree<T>(
     if (error instanceof StackError) return start(0);
     throw error;
   });
-}
-
-async function putNotifications(
-  endpoint: string,
-  LambdaFunctionConfigurations: LambdaFunctionConfiguration[],
-): Promise<void> {
-  const credentials = { accessKeyId: "local", secretAccessKey: "local" };
-  const client = new S3Client({ endpoint, region: REGION, forcePathStyle: true, credentials });
-  const NotificationConfiguration = { LambdaFunctionConfigurations };
-  await client.send(new PutBucketNotificationConfigurationCommand({ Bucket: BUCKET, NotificationConfiguration }));
-  client.destroy();
 }
 
 /** New code takes effect with the next invocation; code that does not compile leaves the old one in place. */

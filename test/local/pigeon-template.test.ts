@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { isMapping, type Mapping, parseTemplate, type Value } from "../../src/local/lambda/template/document.ts";
-import { makeNotifications, readPigeonFunction } from "../../src/local/pigeon-function.ts";
+import { makeNotifications } from "../../src/local/notifying-buckets.ts";
+import { readPigeonFunction } from "../../src/local/pigeon-function.ts";
 import { PIGEON_OPTIONS } from "../../src/pigeon/configuration.ts";
 import { ROOT } from "../helpers/program.ts";
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import { InvokeCommand, LambdaClient, ListFunctionsCommand } from "@aws-sdk/client-lambda";
+import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { BackgroundProgram } from "../helpers/background.ts";
 import { ROOT, run } from "../helpers/program.ts";
 import { until } from "../helpers/until.ts";
@@ -84,4 +85,41 @@ test("a template that is wrong is bad usage, with every function's problem", asy
   const both = await run("local-lambda", ["serve", "--template", template, "--zip", "x"]);
   assert.equal(both.code, 2);
   assert.match(both.stderr, /--template: expected without --zip/);
+});
+
+const NOTIFIED = `
+Resources:
+  Told:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: ${FUNCTIONS}/logs-event
+      Handler: index.handler
+      Runtime: nodejs24.x
+      Events:
+        Put:
+          Type: S3
+          Properties:
+            Bucket: !Ref Inbox
+            Events: s3:ObjectCreated:*
+            Filter: { S3Key: { Rules: [{ Name: prefix, Value: in/ }, { Name: suffix, Value: .json }] } }
+  Inbox: { Type: AWS::S3::Bucket, Properties: { BucketName: inbox } }
+`;
+
+test("serve --template --s3-port: an object that the template's S3 event covers reaches its function", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "pigeon-test-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const template = join(folder, "template.yaml");
+  writeFileSync(template, NOTIFIED);
+  const args = ["serve", "--port", "0", "--template", template, "--s3-port", "0"];
+  const server = new BackgroundProgram(t, "local-lambda", args, { PIGEON_STATE_DIRECTORY: folder });
+  const [, endpoint = ""] = await server.printed(/^S3 on (http:\S+): inbox$/m);
+  await server.printed(/^listening on /m);
+  const credentials = { accessKeyId: "a", secretAccessKey: "b" };
+  const client = new S3Client({ endpoint, region: "us-east-1", forcePathStyle: true, credentials });
+  t.after(() => client.destroy());
+  for (const Key of ["out/1.json", "in/2.txt", "in/3.json"])
+    await client.send(new PutObjectCommand({ Bucket: "inbox", Key, Body: "x" }));
+  await server.printed(/"key":"in\/3\.json"/);
+  assert.equal(server.output.match(/^START /gm)?.length, 1);
+  assert.equal(await server.stop("SIGTERM"), 0);
 });
