@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -16,22 +16,26 @@ const V2: Version = { limit: "memory.max", swap: "memory.swap.max", events: "mem
 /** A group that ends must first lose its last process; ms. */
 const REMOVE_LIMIT = 5000;
 
+/** Groups carry the pid of the local Lambda that uses them. */
+const PREFIX = "local-lambda-";
+
 let counter = 0;
 
 /** A control group of the kernel that ends processes which take more memory than they are allowed together. */
 export class MemoryGroup {
-  readonly #directory: string;
+  readonly directory: string;
   readonly #version: Version;
 
   private constructor(directory: string, version: Version) {
-    this.#directory = directory;
+    this.directory = directory;
     this.#version = version;
   }
 
   /** Undefined where this process may not make one. `limit` in bytes. */
   static create(limit: number): MemoryGroup | undefined {
-    const name = `local-lambda-${process.pid}-${counter++}`;
+    const name = `${PREFIX}${process.pid}-${counter++}`;
     for (const { parent, version } of findParents()) {
+      if (counter === 1) removeLeftOver(parent);
       const directory = join(parent, name);
       try {
         mkdirSync(directory);
@@ -53,7 +57,7 @@ export class MemoryGroup {
   /** The process and all that it will start. False when it may not be moved. */
   add(pid: number): boolean {
     try {
-      writeFileSync(join(this.#directory, "cgroup.procs"), String(pid));
+      writeFileSync(join(this.directory, "cgroup.procs"), String(pid));
       return true;
     } catch {
       return false;
@@ -62,7 +66,7 @@ export class MemoryGroup {
 
   /** How many processes the kernel has ended for want of memory. */
   kills(): number {
-    const events = readFileSync(join(this.#directory, this.#version.events), "latin1");
+    const events = readFileSync(join(this.directory, this.#version.events), "latin1");
     return Number(/^oom_kill (\d+)/m.exec(events)?.[1] ?? 0);
   }
 
@@ -70,12 +74,33 @@ export class MemoryGroup {
   async remove(): Promise<void> {
     for (const deadline = Date.now() + REMOVE_LIMIT; Date.now() < deadline; await delay(20)) {
       try {
-        rmdirSync(this.#directory);
+        rmdirSync(this.directory);
         return;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
       }
     }
+  }
+}
+
+/** What local Lambdas that were killed have left; their processes are gone. */
+function removeLeftOver(parent: string): void {
+  for (const name of listFolder(parent)) {
+    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    try {
+      rmdirSync(join(parent, name));
+    } catch {
+      // another user's, or still in use
+    }
+  }
+}
+
+function listFolder(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
   }
 }
 

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { chooseIsolation, describeIsolation } from "../../../../src/local/lambda/sandbox/isolation.ts";
 import { MemoryGroup } from "../../../../src/local/lambda/sandbox/memory-group.ts";
 import { makeFolder, startFunction } from "../../../helpers/function-zip.ts";
+import { ROOT, run } from "../../../helpers/program.ts";
 
 const isRoot = process.getuid?.() === 0;
 const PATHS = ["/var/task", "/opt", "/tmp", "/lambda-entrypoint.sh"];
@@ -97,4 +98,15 @@ test("an odd path is mounted all the same", async (t) => {
   writeFileSync(join(folder, "index.js"), "exports.handler = async () => 1;");
   const { invoke } = await startFunction(t, "echo", { code: folder }, { isolation: "namespace" });
   assert.equal(String((await invoke({})).payload), "1");
+});
+
+test("what a killed local Lambda has left of control groups is removed by the next", async (t) => {
+  const own = MemoryGroup.create(128 * 1024 * 1024);
+  if (own === undefined) return; // this user may not make any
+  t.after(() => own.remove());
+  const left = `${dirname(own.directory)}/local-lambda-999999999-0`;
+  mkdirSync(left);
+  const zip = join(ROOT, "test", "functions", "echo");
+  assert.equal((await run("local-lambda", ["invoke", "--zip", zip])).code, 0);
+  assert.deepEqual([existsSync(left), existsSync(own.directory)], [false, true]);
 });
