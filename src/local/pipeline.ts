@@ -16,6 +16,7 @@ import { brokerDirectory, provideBroker, ROOT, readDevelopmentEnvironment, state
 import { startLambdaApi } from "./lambda/api/lambda-api.ts";
 import { AsynchronousInvocations, type AsynchronousOptions } from "./lambda/asynchronous/asynchronous-invocations.ts";
 import { makeFileDestination } from "./lambda/asynchronous/destination.ts";
+import { onSettledChange } from "./lambda/code/code-watch.ts";
 import type { InvocationResult } from "./lambda/environment/invocation.ts";
 import type { FunctionConfiguration } from "./lambda/function.ts";
 import { LocalLambda } from "./lambda/local-lambda.ts";
@@ -28,9 +29,6 @@ import { startLocalS3 } from "./s3/server.ts";
 
 /** Ports that are taken when they are free and nobody asked for others. */
 const USUAL_PORTS = { s3: 9000, lambda: 9001 };
-
-/** Milliseconds without a further change before a rebuild. */
-const SETTLE_TIME = 100;
 
 export interface PipelineOptions {
   readonly print: (line: string) => void;
@@ -141,29 +139,21 @@ async function usualOrFree<T>(
 
 /** New code takes effect with the next invocation; code that does not compile leaves the old one in place. */
 function rebuildOnChange(lambda: LocalLambda, print: (line: string) => void): () => Promise<void> {
-  let rebuilding = Promise.resolve();
-  let timer: NodeJS.Timeout | undefined;
-  const rebuild = async (): Promise<void> => {
-    try {
-      const artifact = await buildArtifact(ROOT);
-      await lambda.updateCode(artifact.path);
-      print(`rebuilt dist/pigeon.zip: ${artifact.size} bytes, sha256 ${artifact.sha256}`);
-    } catch (error) {
-      print(`the old code stays: ${error instanceof Error ? error.message : error}`);
-    }
-  };
-  const watcher = watch(join(ROOT, "src"), { recursive: true }, (_event, file) => {
-    if (!/^(crash|ops|queue|pigeon)[/\\].*\.ts$/.test(file ?? "")) return;
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      rebuilding = rebuilding.then(rebuild);
-    }, SETTLE_TIME);
-  });
-  return () => {
-    clearTimeout(timer);
-    watcher.close();
-    return rebuilding;
-  };
+  return onSettledChange(
+    (onChange) =>
+      watch(join(ROOT, "src"), { recursive: true }, (_event, file) => {
+        if (/^(crash|ops|queue|pigeon)[/\\].*\.ts$/.test(file ?? "")) onChange();
+      }),
+    async () => {
+      try {
+        const artifact = await buildArtifact(ROOT);
+        await lambda.updateCode(artifact.path);
+        print(`rebuilt dist/pigeon.zip: ${artifact.size} bytes, sha256 ${artifact.sha256}`);
+      } catch (error) {
+        print(`the old code stays: ${error instanceof Error ? error.message : error}`);
+      }
+    },
+  );
 }
 
 function describe(s3: string, lambda: string, broker: { host: string; port: number }, onFailure: string): string {

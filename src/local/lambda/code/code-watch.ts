@@ -2,7 +2,7 @@ import { type FSWatcher, statSync, watch } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import type { LocalLambda } from "../local-lambda.ts";
 
-/** Milliseconds without a further change before the code is taken. */
+/** Milliseconds without a further change before it is acted upon. */
 const SETTLE_TIME = 100;
 
 /**
@@ -11,26 +11,36 @@ const SETTLE_TIME = 100;
  */
 export function watchCode(lambda: LocalLambda, say: (sentence: string) => void): () => Promise<void> {
   const path = resolve(lambda.fn.code);
-  let updating = Promise.resolve();
+  return onSettledChange(
+    (onChange) => watchPath(path, onChange),
+    async () => {
+      try {
+        await lambda.updateCode(path);
+        say(`${lambda.fn.name}: new code from ${lambda.fn.code}`);
+      } catch (error) {
+        say(`${lambda.fn.name}: the old code stays: ${error instanceof Error ? error.message : error}`);
+      }
+    },
+  );
+}
+
+/** Does `work` after changes, one after the other; the function it returns stops that and waits for work under way. */
+export function onSettledChange(
+  start: (onChange: () => void) => FSWatcher,
+  work: () => Promise<void>,
+): () => Promise<void> {
+  let working = Promise.resolve();
   let timer: NodeJS.Timeout | undefined;
-  const update = async (): Promise<void> => {
-    try {
-      await lambda.updateCode(path);
-      say(`${lambda.fn.name}: new code from ${lambda.fn.code}`);
-    } catch (error) {
-      say(`${lambda.fn.name}: the old code stays: ${error instanceof Error ? error.message : error}`);
-    }
-  };
-  const watcher = watchPath(path, () => {
+  const watcher = start(() => {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      updating = updating.then(update);
+      working = working.then(work);
     }, SETTLE_TIME);
   });
   return () => {
     clearTimeout(timer);
     watcher.close();
-    return updating;
+    return working;
   };
 }
 
