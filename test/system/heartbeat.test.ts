@@ -57,7 +57,7 @@ async function serve(t: TestContext, ...options: string[]): Promise<(event: obje
 test("no heartbeat leaves a frozen function: the peer gives the connection up, and the next invocation finds it closed", async (t) => {
   const peer = await startPeer(t);
   const invoke = await serve(t);
-  const first = await invoke({ port: peer.port, ms: 350 });
+  const first = await invoke({ port: peer.port, ms: 600 });
   assert.equal(first.closed, false);
   assert.ok(first.beats >= 2, `${first.beats} heartbeats`);
   const thawAt = Date.now() + FREEZE * 1000;
