@@ -174,12 +174,15 @@ export class ExecutionEnvironment {
     initDuration: number | undefined,
     { status, errorType }: Outcome,
   ): Report {
+    const { memorySize } = this.#options.fn;
+    // What was killed for it has used all there is, whenever it was last looked at.
+    const maxMemoryUsed = errorType === "Runtime.OutOfMemory" ? memorySize : Math.ceil(this.#peak / MIB);
     return {
       requestId,
       duration,
       billedDuration: Math.ceil(duration + (initDuration ?? 0)),
-      memorySize: this.#options.fn.memorySize,
-      maxMemoryUsed: Math.ceil(this.#peak / MIB),
+      memorySize,
+      maxMemoryUsed,
       ...(initDuration === undefined ? {} : { initDuration }),
       ...(status === undefined ? {} : { status }),
       ...(errorType === undefined ? {} : { errorType }),

@@ -76,7 +76,7 @@ for (const isolation of ["namespace", "process"] as const)
     assert.deepEqual([report.status, report.errorType], ["error", "Runtime.OutOfMemory"]);
     assert.match(
       log(),
-      /Max Memory Used: [1-5][0-9]{2} MB\tInit Duration: \S+ ms\tStatus: error\tError Type: Runtime.OutOfMemory\n/,
+      /Memory Size: 128 MB\tMax Memory Used: 128 MB\tInit Duration: \S+ ms\tStatus: error\tError Type: Runtime.OutOfMemory\n/,
     );
     assert.equal(String((await invoke({ megabytes: 8 })).payload), "1", "the next invocation has a fresh process");
   });
