@@ -25,7 +25,7 @@ type InvokeOptions = FunctionOptions & { readonly json?: boolean };
 /** Pigeon's own settings in development. */
 export const PIGEON_FUNCTION = { name: "pigeon", handler: "pigeon.handler", timeout: 30 } as const;
 
-/** `local-lambda invoke`: any function's zip, once, in a fresh environment. */
+/** `local-lambda invoke`: a function's zip, whichever it is, once, in a fresh environment. */
 export function makeInvokeCommand(): Command {
   const command = makeCommand(
     "invoke",

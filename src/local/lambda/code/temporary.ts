@@ -31,7 +31,8 @@ async function removeLeftOver(): Promise<void> {
   }
 }
 
-function isRunning(pid: number): boolean {
+/** Whoever owns it. */
+export function isRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {

@@ -198,6 +198,7 @@ export class ExecutionEnvironment {
     const producedBytes = payload.length;
     this.#tell({ type: "runtimeDone", requestId, status: status ?? "success", errorType, duration, producedBytes });
     this.#tell({ type: "report", report });
+    this.#untold = []; // there was no session to tell it to
   }
 
   #tell(event: PlatformEvent): void {

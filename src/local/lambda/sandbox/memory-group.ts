@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { isRunning } from "../code/temporary.ts";
 
 /** The files of the two versions of control groups that this needs. */
 interface Version {
@@ -87,7 +88,7 @@ export class MemoryGroup {
 function removeLeftOver(parent: string): void {
   for (const name of listFolder(parent)) {
     const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
-    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    if (pid === undefined || isRunning(Number(pid))) continue;
     try {
       rmdirSync(join(parent, name));
     } catch {

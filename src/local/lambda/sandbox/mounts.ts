@@ -27,11 +27,13 @@ const SYSTEM = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc", 
 /** Written to, as far as the permissions in them allow. */
 const DEVICES = ["dev", "proc"];
 
-/** The users of AWS's execution environment, as recorded from it. */
+/** The user of AWS's execution environment, as recorded from it. */
+const USER = "sbx_user1051";
+
 const PASSWD = [
   "root:x:0:0:root:/root:/bin/sh",
   "nobody:x:65534:65534:nobody:/:/usr/sbin/nologin",
-  "sbx_user1051:x:993:990::/home/sbx_user1051:/usr/sbin/nologin",
+  `${USER}:x:993:990::/home/${USER}:/usr/sbin/nologin`,
   "",
 ].join("\n");
 
