@@ -16,8 +16,8 @@ export function parseDestination(text: string): Destination {
 /** A queue of the configured broker, or of the development broker; attributes are headers. The queue must exist. */
 function makeQueueDestination(name: string): Destination {
   return async ({ body, attributes }) => {
-    const { address } = await provideBroker(readDevelopmentEnvironment(), say);
-    await using queues = await Queues.open(address);
+    const { findAddress } = await provideBroker(readDevelopmentEnvironment(), say);
+    await using queues = await Queues.open(await findAddress());
     await queues.send(name, body, attributes);
   };
 }

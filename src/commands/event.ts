@@ -1,4 +1,5 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { ENVELOPES, type Envelope, wrapRecords } from "../local/s3/envelopes.ts";
 import { makeS3Event } from "../local/s3/event.ts";
 import { ConfigurationError } from "../ops/errors.ts";
 import { makeCommand } from "./program.ts";
@@ -9,7 +10,7 @@ export const SAMPLE_KEY = "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80b
 interface EventOptions {
   readonly eventName: string;
   readonly bucket: string;
-  readonly via?: string;
+  readonly via?: Envelope;
 }
 
 /** `pigeon event`: a complete S3 event as AWS sends it, one record for each key. */
@@ -18,14 +19,16 @@ export function makeEventCommand(): Command {
     .argument("[key...]", `keys as stored in the bucket (default: ${SAMPLE_KEY})`)
     .option("--event-name <name>", "what happened to the objects", parseEventName, "ObjectCreated:Put")
     .option("--bucket <name>", "the bucket's name", "dev_bucket")
-    .option("--via <service>", "wrapped by sqs, sns or eventbridge: not supported yet")
-    .action((keys: readonly string[], options: EventOptions) => {
-      if (options.via !== undefined)
-        throw new ConfigurationError([`--via: expected nothing, it is not supported yet, got ${options.via}`]);
-      const { bucket, eventName } = options;
+    .addOption(new Option("--via <service>", "as it arrives through another service").choices(ENVELOPES))
+    .action((keys: readonly string[], { bucket, eventName, via }: EventOptions) => {
+      if (via === "eventbridge" && keys.length > 1)
+        throw new ConfigurationError([
+          `key: expected one, as EventBridge sends one event for each object, got ${keys.length}`,
+        ]);
       const events = (keys.length > 0 ? keys : [SAMPLE_KEY]).map((key) => makeS3Event({ bucket, key, eventName }));
       const Records = events.flatMap((event) => event.Records);
-      process.stdout.write(`${JSON.stringify({ Records }, undefined, 2)}\n`);
+      const event = via === undefined ? { Records } : wrapRecords(Records, via);
+      process.stdout.write(`${JSON.stringify(event, undefined, 2)}\n`);
     });
 }
 

@@ -29,9 +29,9 @@ async function drain(queues: Queues, name: string): Promise<void> {
 }
 
 async function forEachQueue(act: (queues: Queues, queue: string) => Promise<void>): Promise<void> {
-  const { environment, address } = await provideBroker(readDevelopmentEnvironment(), say);
+  const { environment, findAddress } = await provideBroker(readDevelopmentEnvironment(), say);
   const configuration = readPigeonConfiguration(environment);
-  await using queues = await Queues.open(address);
+  await using queues = await Queues.open(await findAddress());
   for (const { name } of configuration.queues) await act(queues, name);
 }
 

@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseEnv } from "node:util";
-import { ConfigurationError } from "../ops/errors.ts";
-import { parseQueues } from "../pigeon/configuration.ts";
+import { ConfigurationError, StackError } from "../ops/errors.ts";
+import { parseQueues, readPigeonConfiguration } from "../pigeon/configuration.ts";
+import { makeBrokerFinder } from "../pigeon/find-broker.ts";
 import type { BrokerAddress } from "../queue/broker-address.ts";
 import { findOrStartBroker } from "./broker/broker.ts";
 
@@ -39,36 +40,45 @@ export function readEnvironmentFile(path: string): Environment {
   }
 }
 
-/**
- * The same variables with a broker behind them: a configured PIGEON_HOST is used as it is, otherwise the development broker
- * of this machine is found or started. `started` tells whether this call did so.
- */
+/** Pigeon's variables with a broker behind them. */
+export interface ProvidedBroker {
+  readonly environment: Environment;
+  /** Rejects when the variables do not say where the broker is, or when its secrets cannot be read. */
+  readonly findAddress: () => Promise<BrokerAddress>;
+  /** Whether this call has started it. */
+  readonly started: boolean;
+}
+
+/** How long AWS may take to hand over the secrets of a configured broker; ms. */
+const SECRET_LIMIT = 10_000;
+
+/** A configured PIGEON_HOST is used as it is, otherwise the development broker of this machine is found or started. */
 export async function provideBroker(
   environment: Environment,
   say: (sentence: string) => void,
-): Promise<{ readonly environment: Environment; readonly address: BrokerAddress; readonly started: boolean }> {
+): Promise<ProvidedBroker> {
+  if (environment.PIGEON_HOST) return { environment, findAddress: () => findAddress(environment), started: false };
   const { PIGEON_USER: user = "", PIGEON_PASSWORD: password = "", PIGEON_VIRTUAL_HOST: virtualHost = "" } = environment;
-  if (environment.PIGEON_HOST) {
-    const address = {
-      host: environment.PIGEON_HOST,
-      port: Number(environment.PIGEON_PORT || 5672),
-      user,
-      password,
-      virtualHost,
-    };
-    return { environment, address, started: false };
-  }
-  const queues = developmentQueues();
   const { address, started } = await findOrStartBroker({
     directory: brokerDirectory(),
     user,
     password,
     virtualHost,
-    queues,
+    queues: developmentQueues(),
     say,
   });
-  const provided = { ...environment, PIGEON_HOST: address.host, PIGEON_PORT: String(address.port) };
-  return { environment: provided, address, started };
+  const { host, port } = address;
+  const provided = { ...environment, PIGEON_HOST: host, PIGEON_PORT: String(port) };
+  return { environment: provided, findAddress: () => findAddress(provided), started };
+}
+
+async function findAddress(environment: Environment): Promise<BrokerAddress> {
+  const find = makeBrokerFinder(readPigeonConfiguration(environment));
+  try {
+    return await find(Date.now() + SECRET_LIMIT);
+  } catch (cause) {
+    throw new StackError(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
 }
 
 /** A development broker starts with the queues of local.env, so that the first invocation finds them; others are declared. */

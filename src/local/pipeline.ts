@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { StackError } from "../ops/errors.ts";
 import { readPigeonConfiguration } from "../pigeon/configuration.ts";
 import type { ThrottledQueue } from "../pigeon/throttle.ts";
+import type { BrokerAddress } from "../queue/broker-address.ts";
 import { Queues } from "../queue/queues.ts";
 import { CrashStore } from "../storage/crash-store.ts";
 import { buildArtifact } from "./artifact.ts";
@@ -57,7 +58,8 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const broker = await provideBroker(readDevelopmentEnvironment(), print);
   if (broker.started) stack.defer(async () => void (await stopBroker(brokerDirectory())));
   const { queues: configuredQueues } = readPigeonConfiguration(broker.environment);
-  const queues = stack.use(await Queues.open(broker.address));
+  const address = await broker.findAddress();
+  const queues = stack.use(await Queues.open(address));
   for (const { name } of configuredQueues) await queues.declare(name);
 
   const onFailure = join(stateDirectory(), "failed-events.jsonl");
@@ -82,7 +84,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     queues,
     configuredQueues,
     nextInvocation: () => new Promise((resolve) => waiting.push(resolve)),
-    description: describe(endpoint, api.url, broker.address, onFailure),
+    description: describe(endpoint, api.url, address, onFailure),
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
 }
@@ -156,13 +158,13 @@ function rebuildOnChange(lambda: LocalLambda, print: (line: string) => void): ()
   );
 }
 
-function describe(s3: string, lambda: string, broker: { host: string; port: number }, onFailure: string): string {
+function describe(s3: string, lambda: string, broker: BrokerAddress, onFailure: string): string {
   return [
     "",
     "The pipeline is up; Ctrl-C stops it. Changes of src/ are built and taken over.",
     `  S3        ${s3}  bucket ${BUCKET}, any credentials, path style`,
     `  Lambda    ${lambda}  function pigeon`,
-    `  RabbitMQ  ${broker.host}:${broker.port}`,
+    `  RabbitMQ  ${broker.nodes.map(({ host, port }) => `${host}:${port}`).join(", ")}`,
     `  failed    ${onFailure}`,
   ].join("\n");
 }

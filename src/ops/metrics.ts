@@ -27,6 +27,31 @@ export function makeCount(env: string, write: (line: string) => void = writeStdo
   };
 }
 
+/** What an invocation came to: its counts, and times in milliseconds, whose names end in `_ms`. */
+export type Summary = Readonly<Record<Metric | "records" | "attempts" | "connect_ms" | "confirm_ms", number>>;
+
+/**
+ * One line on stdout for each invocation in CloudWatch's embedded metric format, from which CloudWatch makes metrics of the
+ * namespace `socorro.pigeon` with the dimension `env`, if there is one.
+ * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+ * @param env the dimension's value; empty for none
+ */
+export function makeEmbeddedMetrics(
+  env: string,
+  write: (line: string) => void = writeStdout,
+): (summary: Summary) => void {
+  const dimension = env === "" ? {} : { env };
+  return (summary) => {
+    const Metrics = Object.keys(summary).map((Name) => ({
+      Name,
+      Unit: Name.endsWith("_ms") ? "Milliseconds" : "Count",
+    }));
+    const directive = { Namespace: "socorro.pigeon", Dimensions: [Object.keys(dimension)], Metrics };
+    const _aws = { Timestamp: Date.now(), CloudWatchMetrics: [directive] };
+    write(`${JSON.stringify({ _aws, ...dimension, ...summary })}\n`);
+  };
+}
+
 function writeStdout(line: string): void {
   process.stdout.write(line);
 }

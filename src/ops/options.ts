@@ -22,10 +22,14 @@ export type OptionValues<O extends Options> = {
   readonly [K in keyof O]: O[K] extends Option<infer T> ? T : never;
 };
 
-/** Reads every option once; a frozen result, or one ConfigurationError that names each variable, what was expected and what came. */
+/**
+ * Reads every option once; a frozen result, or one ConfigurationError that names each variable, what was expected and what came.
+ * @param findContradictions gets the values that are good by themselves, and answers with what is wrong with them together
+ */
 export function readOptions<const O extends Options>(
   options: O,
   environment: Readonly<Record<string, string | undefined>>,
+  findContradictions: (values: Partial<OptionValues<O>>) => readonly string[] = () => [],
 ): OptionValues<O> {
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
@@ -40,6 +44,7 @@ export function readOptions<const O extends Options>(
     if ("value" in parsed) values[key] = parsed.value;
     else problems.push(`${option.name}: expected ${parsed.expected}, got ${describeGot(option, text)}`);
   }
+  problems.push(...findContradictions(values as Partial<OptionValues<O>>));
   if (problems.length > 0) throw new ConfigurationError(problems);
   return Object.freeze(values) as OptionValues<O>;
 }
@@ -64,6 +69,14 @@ export function parseWholeNumber(low: number, high: number): (text: string) => P
   return (text) => {
     const value = /^(0|[1-9]\d{0,15})$/.test(text) ? Number(text) : Number.NaN;
     return value >= low && value <= high ? { value } : { expected: `a whole number from ${low} to ${high}` };
+  };
+}
+
+/** One of a few words. */
+export function parseChoice<const T extends string>(...words: readonly T[]): (text: string) => Parsed<T> {
+  return (text) => {
+    const value = words.find((word) => word === text);
+    return value === undefined ? { expected: `one of ${words.join(", ")}` } : { value };
   };
 }
 

@@ -1,4 +1,15 @@
-import { type OptionValues, type Parsed, parseText, parseWholeNumber, readOptions } from "../ops/options.ts";
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { isIPv6 } from "node:net";
+import {
+  type OptionValues,
+  type Parsed,
+  parseChoice,
+  parseText,
+  parseWholeNumber,
+  readOptions,
+} from "../ops/options.ts";
+import { findSecretProblem } from "./secret.ts";
 import type { ThrottledQueue } from "./throttle.ts";
 
 /** AMQP's limit on a short string, bytes. */
@@ -6,23 +17,29 @@ const QUEUE_NAME_BYTES = 255;
 
 /** Every variable that Pigeon reads. */
 export const PIGEON_OPTIONS = {
-  host: { name: "PIGEON_HOST", sentence: "Host name or address of the RabbitMQ broker.", parse: parseText },
+  hosts: {
+    name: "PIGEON_HOST",
+    sentence:
+      "Comma list of the RabbitMQ broker's nodes: `host` or `host:port`. They are tried in turn from a random start.",
+    parse: parseHosts,
+  },
   port: {
     name: "PIGEON_PORT",
-    sentence: "AMQP port of the broker.",
-    default: "5672",
-    parse: parseWholeNumber(1, 65_535),
+    sentence: "AMQP port of the nodes that name none. Not set: 5672, or 5671 with TLS.",
+    default: "",
+    parse: parseOptionalPort,
   },
   user: { name: "PIGEON_USER", sentence: "User name at the broker.", parse: parseText },
   password: {
     name: "PIGEON_PASSWORD",
-    sentence: "Password at the broker.",
+    sentence:
+      "Password at the broker, or where it is: the ARN of a Secrets Manager secret (`:json-key` may follow) or of an SSM parameter.",
     secret: true,
     parse: parseText,
   },
   virtualHost: {
     name: "PIGEON_VIRTUAL_HOST",
-    sentence: "Virtual host at the broker.",
+    sentence: "Virtual host at the broker, or where it is, as for the password.",
     secret: true,
     parse: parseText,
   },
@@ -34,9 +51,10 @@ export const PIGEON_OPTIONS = {
   },
   region: {
     name: "PIGEON_AWS_REGION",
-    sentence: "AWS region of the KMS key of password and virtual host. Not supported yet: leave it empty.",
+    sentence:
+      "Set: password and virtual host are KMS ciphertexts in base64, made in this region, unless they are ARNs. Not set: they are used as they are.",
     default: "",
-    parse: parseNothing("leave it empty: decryption with KMS is not supported yet"),
+    parse: parseRegion,
   },
   env: {
     name: "PIGEON_ENV",
@@ -46,21 +64,35 @@ export const PIGEON_OPTIONS = {
   },
   tls: {
     name: "PIGEON_TLS",
-    sentence: "Connect with TLS. Not supported yet: leave it empty.",
-    default: "",
-    parse: parseNothing("nothing: TLS is not supported yet"),
+    sentence: "`true` connects with TLS (amqps) and refuses a broker whose certificate is not in order.",
+    default: "false",
+    parse: parseSwitch,
   },
   tlsCa: {
     name: "PIGEON_TLS_CA",
-    sentence: "Certificate authority for TLS. Not supported yet: leave it empty.",
+    sentence:
+      "Certificates of the authorities that are trusted instead of the well-known ones: PEM, or the path of a file with it.",
     default: "",
-    parse: parseNothing("nothing: TLS is not supported yet"),
+    parse: parseCertificates,
+  },
+  tlsServerName: {
+    name: "PIGEON_TLS_SERVER_NAME",
+    sentence: "The name that the broker's certificate must carry, if it is not the host's.",
+    default: "",
+    parse: parseOptionalText,
   },
   events: {
     name: "PIGEON_EVENTS",
     sentence: "Comma list of the S3 event names that count.",
     default: "ObjectCreated:Put,ObjectCreated:CompleteMultipartUpload",
     parse: parseEventNames,
+  },
+  metrics: {
+    name: "PIGEON_METRICS",
+    sentence:
+      "`monitoring`: MONITORING lines. `emf`: beside them one line for each invocation in CloudWatch's embedded metric format.",
+    default: "monitoring",
+    parse: parseChoice("monitoring", "emf"),
   },
 } as const;
 
@@ -71,8 +103,51 @@ export type PigeonConfiguration = OptionValues<typeof PIGEON_OPTIONS>;
 export function readPigeonConfiguration(
   environment: Readonly<Record<string, string | undefined>>,
 ): PigeonConfiguration {
-  return readOptions(PIGEON_OPTIONS, environment);
+  return readOptions(PIGEON_OPTIONS, environment, findContradictions);
 }
+
+/** What is wrong with options that are good each by itself. */
+function findContradictions(options: Partial<PigeonConfiguration>): string[] {
+  const { region, tls, tlsCa, tlsServerName } = options;
+  const secrets = [PIGEON_OPTIONS.password, PIGEON_OPTIONS.virtualHost].flatMap(({ name }, index) => {
+    const text = [options.password, options.virtualHost][index];
+    const expected = text === undefined ? undefined : findSecretProblem(text, region);
+    return expected === undefined
+      ? []
+      : `${name}: expected ${expected}, got ${text?.length} characters that are not shown`;
+  });
+  if (tls === false && tlsCa !== undefined)
+    secrets.push("PIGEON_TLS_CA: expected nothing without PIGEON_TLS, got a value");
+  if (tls === false && tlsServerName !== undefined)
+    secrets.push("PIGEON_TLS_SERVER_NAME: expected nothing without PIGEON_TLS, got a value");
+  return secrets;
+}
+
+/** A node of the broker; its port is that of PIGEON_PORT unless it names one. */
+export interface Host {
+  readonly host: string;
+  readonly port?: number;
+}
+
+const parsePort = parseWholeNumber(1, 65_535);
+
+/** The nodes of `PIGEON_HOST`, in order. An IPv6 address stands in brackets when a port follows. */
+export function parseHosts(text: string): Parsed<readonly Host[]> {
+  const hosts: Host[] = [];
+  for (const entry of text.split(",").map((part) => part.trim())) {
+    const bare = isIPv6(entry) ? { host: entry } : undefined;
+    const { v6, name, port } = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[^:[\]]+))(?::(?<port>.*))?$/s.exec(entry)?.groups ?? {};
+    const host = bare?.host ?? (v6 !== undefined && isIPv6(v6) ? v6 : name);
+    if (host === undefined || /[^A-Za-z0-9._:%-]/.test(host)) return { expected: HOST_SYNTAX };
+    const parsed = bare === undefined && port !== undefined ? parsePort(port) : undefined;
+    if (parsed !== undefined && "expected" in parsed)
+      return { expected: `${parsed.expected} as port, in ${HOST_SYNTAX}` };
+    hosts.push(Object.freeze({ host, ...(parsed === undefined ? {} : { port: parsed.value }) }));
+  }
+  return { value: Object.freeze(hosts) };
+}
+
+const HOST_SYNTAX = "host or host:port, separated by commas";
 
 /** The queues of `PIGEON_QUEUE`, in order. */
 export function parseQueues(text: string): Parsed<readonly ThrottledQueue[]> {
@@ -112,6 +187,34 @@ function parseEventNames(text: string): Parsed<ReadonlySet<string>> {
   return { expected: "S3 event names such as ObjectCreated:Put, separated by commas" };
 }
 
-function parseNothing(expected: string): (text: string) => Parsed<undefined> {
-  return (text) => (text === "" ? { value: undefined } : { expected });
+function parseOptionalPort(text: string): Parsed<number | undefined> {
+  return text === "" ? { value: undefined } : parsePort(text);
+}
+
+function parseOptionalText(text: string): Parsed<string | undefined> {
+  return { value: text === "" ? undefined : text };
+}
+
+function parseRegion(text: string): Parsed<string | undefined> {
+  if (text === "") return { value: undefined };
+  return /^[a-z]{2,}(-[a-z]+)+-\d+$/.test(text) ? { value: text } : { expected: "an AWS region such as us-east-1" };
+}
+
+function parseSwitch(text: string): Parsed<boolean> {
+  if (["true", "1"].includes(text)) return { value: true };
+  return ["false", "0"].includes(text) ? { value: false } : { expected: "true or false" };
+}
+
+/** PEM; line feeds may be written as `\\n`, as some tools need it in a variable. Whatever is no PEM is a path. */
+function parseCertificates(text: string): Parsed<string | undefined> {
+  if (text === "") return { value: undefined };
+  try {
+    const isPem = text.includes("-----BEGIN");
+    const pem = isPem ? text.replaceAll("\\n", "\n") : readFileSync(text, "utf8");
+    new X509Certificate(pem);
+    return { value: pem };
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? "unreadable";
+    return { expected: `certificates in PEM, or the path of a file with them (${reason})` };
+  }
 }

@@ -1,7 +1,6 @@
-import type { Duplex } from "node:stream";
 import type { Message as AmqpMessage, ChannelModel, ConfirmChannel } from "amqplib";
-import amqp from "amqplib";
 import type { BrokerAddress } from "./broker-address.ts";
+import { closeWithin, GOODBYE_LIMIT, openAtAnyNode, within } from "./broker-connection.ts";
 
 /** A message to one queue: its body is the bare crash id. */
 export interface CrashMessage {
@@ -17,22 +16,9 @@ export type PublishFailureReason =
   | "connection lost"
   | "cannot connect"
   | "access refused"
+  | "certificate refused"
+  | "no credentials"
   | "no confirm in time";
-
-/** The broker answered "no", and would again: trying once more in the same invocation is of no use. */
-export class AccessRefusedError extends Error {
-  override readonly name = "AccessRefusedError";
-  readonly code = "ERR_ACCESS_REFUSED";
-}
-
-/** Seconds. The broker drops a frozen or dead client after two of these, so that connections do not pile up there. */
-const HEARTBEAT = 30;
-
-/** How long a broker may take to answer a good-bye; ms. */
-const GOODBYE_LIMIT = 500;
-
-/** The longest that one attempt to connect may take; ms. */
-const CONNECT_LIMIT = 5000;
 
 /** One connection with one channel in confirm mode. Once not alive it stays so: open another. */
 export class BrokerLink {
@@ -66,43 +52,13 @@ export class BrokerLink {
     });
   }
 
-  /** Opens a connection before `deadline` (ms since the epoch). Rejects with AccessRefusedError or a reason to try again. */
+  /** Opens a link before `deadline` (ms since the epoch). Rejects with a RefusedError or a reason to try again. */
   static async open(address: BrokerAddress, deadline: number): Promise<BrokerLink> {
-    const limit = Math.min(CONNECT_LIMIT, deadline - Date.now());
-    if (limit <= 0) throw new Error("no time is left to connect");
-    const opening = connect(address, limit);
-    try {
-      return await within(limit, opening);
-    } catch (error) {
-      // Too late is the same as never: a link that opens after all is closed.
-      opening.then(
-        (link) => link.destroy(),
-        () => {},
-      );
-      throw describeConnectError(error, address);
-    }
-
-    async function connect(to: BrokerAddress, timeout: number): Promise<BrokerLink> {
-      const connection = await amqp.connect(
-        {
-          protocol: "amqp",
-          hostname: to.host,
-          port: to.port,
-          username: to.user,
-          password: to.password,
-          vhost: encodeURIComponent(to.virtualHost), // the client decodes it
-          heartbeat: HEARTBEAT,
-        },
-        { noDelay: true, timeout, clientProperties: { connection_name: "pigeon" } },
-      );
-      connection.on("error", () => {});
-      try {
-        return new BrokerLink(connection, await connection.createConfirmChannel());
-      } catch (error) {
-        await closeWithin(GOODBYE_LIMIT, connection);
-        throw error;
-      }
-    }
+    return openAtAnyNode(
+      address,
+      deadline,
+      async (connection) => new BrokerLink(connection, await connection.createConfirmChannel()),
+    );
   }
 
   get alive(): boolean {
@@ -171,48 +127,10 @@ export class BrokerLink {
   /** Closes without waiting: politely if the broker answers soon, else by cutting the socket. */
   destroy(): void {
     this.#alive = false;
-    closeWithin(GOODBYE_LIMIT, this.#connection).catch(() => {});
-  }
-}
-
-/** Says good-bye, and cuts the socket when there is no answer in `limit` ms. */
-export async function closeWithin(limit: number, connection: ChannelModel): Promise<void> {
-  try {
-    await within(limit, connection.close());
-  } catch {
-    const { stream } = connection.connection as unknown as { readonly stream: Duplex };
-    stream.destroy();
+    void closeWithin(GOODBYE_LIMIT, this.#connection);
   }
 }
 
 function identify(id: string, queue: string): string {
   return `${id}\n${queue}`;
-}
-
-/** Rejects when `promise` has not settled after `limit` ms. */
-export async function within<T>(limit: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`no answer within ${Math.max(0, Math.round(limit))} ms`)),
-      Math.max(0, limit),
-    );
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** One sentence without secrets; what amqplib says for a refused login and an unknown virtual host is told apart. */
-function describeConnectError(error: unknown, { host, port, user }: BrokerAddress): Error {
-  const message = error instanceof Error ? error.message : String(error);
-  const to = `broker ${host}:${port}`;
-  if (/ACCESS[-_]REFUSED/.test(message))
-    return new AccessRefusedError(`${to} refuses user ${JSON.stringify(user)} with the configured password`);
-  if (/NOT[-_]ALLOWED|ConnectionOpenOk; got|vhost/.test(message))
-    return new AccessRefusedError(`${to} refuses the configured virtual host to user ${JSON.stringify(user)}`);
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return new Error(`${to}: ${code ?? message}`, { cause: error });
 }

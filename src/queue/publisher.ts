@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { BrokerAddress } from "./broker-address.ts";
-import { AccessRefusedError, BrokerLink, type CrashMessage, type PublishFailureReason } from "./broker-link.ts";
+import { RefusedError, within } from "./broker-connection.ts";
+import { BrokerLink, type CrashMessage, type PublishFailureReason } from "./broker-link.ts";
 
 /** A message that is not known to be in its queue, and why. */
 export interface PublishFailure {
@@ -8,6 +9,17 @@ export interface PublishFailure {
   readonly reason: PublishFailureReason;
   /** What the broker or the network said, if anything. */
   readonly detail?: string;
+}
+
+/** What became of a call of `publish`; no failure means that the broker confirmed every message. */
+export interface PublishResult {
+  readonly failures: readonly PublishFailure[];
+  /** Times that messages were sent, or that there was no link to send them over. */
+  readonly attempts: number;
+  /** Milliseconds spent on links: opening them, and asking kept ones for a sign of life. */
+  readonly connectMs: number;
+  /** Milliseconds from the first message of each attempt to its last confirm. */
+  readonly confirmMs: number;
 }
 
 /** A kept link that has been idle for longer is asked for a sign of life first; ms. */
@@ -27,24 +39,31 @@ const RETRIED: ReadonlySet<PublishFailureReason> = new Set(["connection lost", "
  * lost connection is opened again, and what it left unconfirmed is published again, until the deadline.
  */
 export class Publisher {
-  readonly #address: BrokerAddress;
+  readonly #findAddress: (deadline: number) => Promise<BrokerAddress>;
   #link: BrokerLink | undefined;
+  #connectMs = 0;
+  #confirmMs = 0;
 
-  constructor(address: BrokerAddress) {
-    this.#address = address;
+  /** `findAddress` is asked before each connection is opened, with the deadline of `publish`; when it rejects, no message is sent. */
+  constructor(findAddress: (deadline: number) => Promise<BrokerAddress>) {
+    this.#findAddress = findAddress;
   }
 
-  /** Never rejects. `deadline`: ms since the epoch. An empty answer means that the broker confirmed every message. */
-  async publish(messages: readonly CrashMessage[], deadline: number): Promise<readonly PublishFailure[]> {
+  /** Never rejects; one call at a time. `deadline`: ms since the epoch. */
+  async publish(messages: readonly CrashMessage[], deadline: number): Promise<PublishResult> {
+    this.#connectMs = 0;
+    this.#confirmMs = 0;
     let pending = messages;
+    let attempts = 1;
     const failures: PublishFailure[] = [];
     for (let pause = BACKOFF.first; ; pause = Math.min(2 * pause, BACKOFF.most)) {
       const attempt = await this.#attempt(pending, deadline);
       const again = deadline - Date.now() > pause;
       failures.push(...attempt.filter(({ reason }) => !again || !RETRIED.has(reason)));
       pending = again ? attempt.filter(({ reason }) => RETRIED.has(reason)).map(({ message }) => message) : [];
-      if (pending.length === 0) return failures;
+      if (pending.length === 0) return { failures, attempts, connectMs: this.#connectMs, confirmMs: this.#confirmMs };
       await delay(pause);
+      attempts++;
     }
   }
 
@@ -55,15 +74,13 @@ export class Publisher {
   }
 
   async #attempt(messages: readonly CrashMessage[], deadline: number): Promise<readonly PublishFailure[]> {
-    let link: BrokerLink;
-    try {
-      link = await this.#liveLink(deadline);
-    } catch (error) {
-      const reason = error instanceof AccessRefusedError ? "access refused" : "cannot connect";
-      const detail = error instanceof Error ? error.message : String(error);
-      return messages.map((message) => ({ message, reason, detail }));
-    }
+    const started = performance.now();
+    const link = await this.#liveLink(deadline);
+    const connected = performance.now();
+    this.#connectMs += connected - started;
+    if (!(link instanceof BrokerLink)) return messages.map((message) => ({ message, ...link }));
     const failed = await link.publish(messages, deadline);
+    this.#confirmMs += performance.now() - connected;
     const failures = [...failed].map(([message, reason]) =>
       reason === "connection lost" ? { message, reason, detail: link.lossDescription } : { message, reason },
     );
@@ -73,14 +90,29 @@ export class Publisher {
     return failures;
   }
 
-  async #liveLink(deadline: number): Promise<BrokerLink> {
+  /** The kept link if it is alive, else a new one, else why there is none. */
+  async #liveLink(deadline: number): Promise<BrokerLink | Omit<PublishFailure, "message">> {
     // After a freeze the news of a dead connection waits in the socket: one turn of the event loop delivers it.
     await new Promise((resolve) => setImmediate(resolve));
     const kept = this.#link;
     if (kept?.alive && (kept.idle < IDLE_LIMIT || (await kept.verify(Math.min(VERIFY_LIMIT, deadline - Date.now())))))
       return kept;
     this.close();
-    this.#link = await BrokerLink.open(this.#address, deadline);
-    return this.#link;
+    let address: BrokerAddress;
+    try {
+      address = await within(deadline - Date.now(), this.#findAddress(deadline));
+    } catch (error) {
+      return { reason: "no credentials", detail: messageOf(error) };
+    }
+    try {
+      this.#link = await BrokerLink.open(address, deadline);
+      return this.#link;
+    } catch (error) {
+      return { reason: error instanceof RefusedError ? error.reason : "cannot connect", detail: messageOf(error) };
+    }
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

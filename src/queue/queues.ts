@@ -1,8 +1,7 @@
 import type { Channel, ChannelModel } from "amqplib";
-import amqp from "amqplib";
 import { StackError } from "../ops/errors.ts";
 import type { BrokerAddress } from "./broker-address.ts";
-import { closeWithin, within } from "./broker-link.ts";
+import { closeWithin, openAtAnyNode, within } from "./broker-connection.ts";
 
 /** The longest that one question to the broker may take; ms. */
 const ANSWER_LIMIT = 10_000;
@@ -17,13 +16,11 @@ export class Queues {
   }
 
   static async open(address: BrokerAddress): Promise<Queues> {
-    const { host, port, user, password, virtualHost } = address;
-    const target = { hostname: host, port, username: user, password, vhost: encodeURIComponent(virtualHost) };
     try {
-      return new Queues(await amqp.connect(target, { noDelay: true, timeout: ANSWER_LIMIT }));
+      return await openAtAnyNode(address, Date.now() + ANSWER_LIMIT, async (connection) => new Queues(connection));
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new StackError(`cannot open a connection to the broker ${host}:${port}: ${reason}`, { cause });
+      throw new StackError(`cannot open a connection to the broker: ${reason}`, { cause });
     }
   }
 

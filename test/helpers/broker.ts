@@ -6,7 +6,8 @@ import { brokerAddress } from "./amqp.ts";
 
 /** The RabbitMQ that the test run shares. */
 export function testBroker(): BrokerAddress {
-  return brokerAddress();
+  const { host, port, ...credentials } = brokerAddress();
+  return { nodes: [{ host, port }], ...credentials };
 }
 
 /** Queues of the shared broker, closed after the test. */

@@ -9,7 +9,7 @@ test("a queue can be declared twice, counted, looked into and emptied", async (t
   const queues = await openQueues(t);
   const queue = await makeQueue(t, queues);
   await queues.declare(queue);
-  const publisher = new Publisher(testBroker());
+  const publisher = new Publisher(async () => testBroker());
   t.after(() => publisher.close());
   await publisher.publish(
     ["a", "b", "c"].map((id) => ({ id, queue })),
@@ -27,7 +27,7 @@ test("a queue can be declared twice, counted, looked into and emptied", async (t
 test("a message whose taker fails stays in the queue", async (t) => {
   const queues = await openQueues(t);
   const queue = await makeQueue(t, queues);
-  const publisher = new Publisher(testBroker());
+  const publisher = new Publisher(async () => testBroker());
   t.after(() => publisher.close());
   await publisher.publish([{ id: "a", queue }], Date.now() + 5000);
   const full = (): never => {
@@ -45,7 +45,7 @@ test("a missing queue and a missing broker are named", async (t) => {
     message: "queue test.missing: there is no such queue (pigeon queue declare creates it)",
   });
   await assert.rejects(
-    Queues.open({ ...testBroker(), port: 1 }),
-    /cannot open a connection to the broker 127\.0\.0\.1:1: .*ECONNREFUSED/,
+    Queues.open({ ...testBroker(), nodes: [{ host: "127.0.0.1", port: 1 }] }),
+    /cannot open a connection to the broker: broker 127\.0\.0\.1:1: .*ECONNREFUSED/,
   );
 });

@@ -98,7 +98,7 @@ test("a wrong configuration fails the start of the function, naming everything",
 
 test("an event of unknown shape fails loudly", async (t) => {
   const env = pigeonEnvironment(ownQueueName(t));
-  for (const input of ["{}", '{"Records":[{"eventSource":"aws:sqs","body":"{}"}]}', "[]"]) {
+  for (const input of ["{}", '{"Records":[{"eventSource":"aws:sqs","messageId":"m","body":"{}"}]}', "[]"]) {
     const { code, stdout } = await run("pigeon", ["invoke"], { env, input });
     assert.equal(code, 1, input);
     assert.match(stdout, /expected an S3 event/, input);
@@ -140,7 +140,12 @@ test("bad usage and bad input are exit code 2 with a clear line", async (t) => {
       /event: expected JSON from .*bad\.json, got: .*Unrecognized token|event: expected JSON from/,
     ],
     ["pigeon", ["invoke", "nowhere.json"], /event: expected JSON from nowhere\.json, got: .*ENOENT/],
-    ["pigeon", ["event", "--via", "sqs"], /--via: expected nothing, it is not supported yet, got sqs/],
+    [
+      "pigeon",
+      ["event", "--via", "kafka"],
+      /'kafka' is invalid\. Allowed choices are sqs, sns, sns-in-sqs, eventbridge/,
+    ],
+    ["pigeon", ["event", "--via", "eventbridge", "a", "b"], /key: expected one, as EventBridge sends one .* got 2/],
     ["pigeon", ["event", "--event-name", "x"], /Expected a name such as ObjectCreated:Put/],
     ["local-lambda", ["invoke"], /--zip: expected the path of a zip file or a folder, got nothing/],
     ["local-lambda", ["invoke", "--zip", "nowhere.zip"], /found nothing at nowhere\.zip/],

@@ -17,7 +17,9 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { openConnection } from "../../../src/local/broker/amqp-handshake.ts";
 import { findBroker, findOrStartBroker, stopBroker } from "../../../src/local/broker/broker.ts";
+import type { BrokerAddress } from "../../../src/local/broker/broker-address.ts";
 import { withLock } from "../../../src/local/broker/state.ts";
+import type { BrokerAddress as ClusterAddress } from "../../../src/queue/broker-address.ts";
 import { Publisher } from "../../../src/queue/publisher.ts";
 import { Queues } from "../../../src/queue/queues.ts";
 import { makeFolder } from "../../helpers/function-zip.ts";
@@ -57,6 +59,11 @@ before(async () => {
   assert.equal((await findOrStartBroker(OPTIONS)).started, true);
 });
 
+/** A development broker's address as clients of the crash queue want it. */
+function at({ host, port, ...credentials }: BrokerAddress): ClusterAddress {
+  return { nodes: [{ host, port }], ...credentials };
+}
+
 after(async () => {
   await stopBroker(directory);
   rmSync(directory, { recursive: true, force: true });
@@ -65,7 +72,7 @@ after(async () => {
 test("it is ready when it says so: credentials open the virtual host, the queue is there, guest is not", async () => {
   const address = await findBroker(directory);
   assert.ok(address !== undefined);
-  const queues = await Queues.open(address);
+  const queues = await Queues.open(at(address));
   assert.equal(await queues.count("test.normal"), 0);
   await queues.close();
   await assert.rejects(openConnection({ ...address, password: "wrong" }, 2000));
@@ -109,8 +116,9 @@ test("a second call finds it, whichever process makes it", async () => {
 test("after SIGKILL the next call starts it again, only once, and durable messages are still there", async () => {
   const address = await findBroker(directory);
   assert.ok(address !== undefined);
-  const publisher = new Publisher(address);
-  assert.deepEqual(await publisher.publish([{ id: "durable", queue: "test.normal" }], Date.now() + 5000), []);
+  const publisher = new Publisher(async () => at(address));
+  const { failures } = await publisher.publish([{ id: "durable", queue: "test.normal" }], Date.now() + 5000);
+  assert.deepEqual(failures, []);
   publisher.close();
   process.kill(state().pid, "SIGKILL");
   await until("it is seen to be gone", async () => (await findBroker(directory)) === undefined);
@@ -130,7 +138,7 @@ test("after SIGKILL the next call starts it again, only once, and durable messag
   assert.deepEqual(answers.sort(), ["false", "true"]);
   const again = await findBroker(directory);
   assert.equal(again?.port, address.port, "the port is kept");
-  const queues = await Queues.open(again ?? address);
+  const queues = await Queues.open(at(again ?? address));
   assert.deepEqual(await queues.peek("test.normal", 5), ["durable"]);
   await queues.close();
 });
@@ -141,7 +149,7 @@ test("other credentials work too: it is started again", async () => {
   assert.equal(started, true);
   assert.equal(address.user, "other");
   assert.match(said.join("\n"), /runs with other credentials: starting it again/);
-  const queues = await Queues.open(address);
+  const queues = await Queues.open(at(address));
   assert.equal(await queues.count("test.normal"), 1);
   await queues.close();
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { parseEvent, parseRecord, UnknownEventError } from "../../src/pigeon/s3-event.ts";
+import { parseRecord } from "../../src/pigeon/s3-record.ts";
 
 const COUNTED = new Set(["ObjectCreated:Put"]);
 const record = (change: object = {}): object => ({
@@ -9,17 +9,6 @@ const record = (change: object = {}): object => ({
   eventName: "ObjectCreated:Put",
   s3: { bucket: { name: "b" }, object: { key: "k" } },
   ...change,
-});
-
-test("an S3 event has records, and S3's test event has none", () => {
-  assert.deepEqual(parseEvent({ Records: [1] }), [1]);
-  assert.equal(parseEvent({ Service: "Amazon S3", Event: "s3:TestEvent", Time: "now", Bucket: "b" }), undefined);
-});
-
-test("every other shape fails loudly", () => {
-  const eventBridge = { "detail-type": "Object Created", source: "aws.s3", detail: { object: { key: "k" } } };
-  for (const event of [null, undefined, 1, "x", [], {}, { Records: "x" }, { Event: "s3:TestEvent" }, eventBridge])
-    assert.throws(() => parseEvent(event), UnknownEventError, JSON.stringify(event));
 });
 
 test("a counted record says bucket and key", () => {
