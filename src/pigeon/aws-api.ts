@@ -62,7 +62,7 @@ export async function callAws(
     method: "POST",
     headers: { "Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": `${target}.${operation}` },
     body: JSON.stringify(input),
-    signal: AbortSignal.timeout(Math.max(0, limit)),
+    signal: AbortSignal.timeout(Math.max(0, Math.ceil(limit))),
   };
   let answer: { readonly ok: boolean; readonly status: number; readonly body: Record<string, unknown> };
   try {
