@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { CrashId } from "../crash/crash-id.ts";
 
 /** A queue and the share of accepted crash ids that goes there, in percent: 0 to 100. */
@@ -16,6 +16,6 @@ const RANGE = 2 ** 48;
  */
 export function passesThrottle(id: CrashId, queue: ThrottledQueue): boolean {
   if (queue.throttle >= 100) return true;
-  const hash = createHash("sha256").update(`${id}\n${queue.name}`).digest();
-  return hash.readUIntBE(0, 6) / RANGE < queue.throttle / 100;
+  const digest = hash("sha256", `${id}\n${queue.name}`, "buffer");
+  return digest.readUIntBE(0, 6) / RANGE < queue.throttle / 100;
 }

@@ -137,5 +137,6 @@ function describeConnectError(error: unknown, { host, port }: BrokerNode, { user
     return new RefusedError("access refused", `${to} refuses the configured virtual host to user ${who}`);
   if (code !== undefined && CERTIFICATE_ERROR.test(code))
     return new RefusedError("certificate refused", `${to}: ${code}: ${message.slice(0, 300)}`, { cause: error });
-  return new Error(`${to}: ${code ?? message}`, { cause: error });
+  // The client's own words for a time limit carry no code.
+  return new Error(`${to}: ${code ?? message.replace(/^connect (?=ETIMEDOUT$)/, "")}`, { cause: error });
 }

@@ -20,6 +20,9 @@ export type PublishFailureReason =
   | "no credentials"
   | "no confirm in time";
 
+/** AMQP's reply code for something that this user may not do, such as to publish. */
+const ACCESS_REFUSED = 403;
+
 /** One connection with one channel in confirm mode. Once not alive it stays so: open another. */
 export class BrokerLink {
   readonly #connection: ChannelModel;
@@ -65,9 +68,10 @@ export class BrokerLink {
     return this.#alive;
   }
 
-  /** What the broker or the network said when the link was lost. */
-  get lossDescription(): string {
-    return this.#lost?.message ?? "closed";
+  /** Why the link was lost, and what the broker or the network said. */
+  get loss(): { readonly reason: PublishFailureReason; readonly detail: string } {
+    const isRefusal = (this.#lost as { readonly code?: unknown } | undefined)?.code === ACCESS_REFUSED;
+    return { reason: isRefusal ? "access refused" : "connection lost", detail: this.#lost?.message ?? "closed" };
   }
 
   /** Milliseconds since the link last carried something. */

@@ -82,7 +82,7 @@ export class Publisher {
     const failed = await link.publish(messages, deadline);
     this.#confirmMs += performance.now() - connected;
     const failures = [...failed].map(([message, reason]) =>
-      reason === "connection lost" ? { message, reason, detail: link.lossDescription } : { message, reason },
+      reason === "connection lost" ? { message, ...link.loss } : { message, reason },
     );
     // A link with something unsettled is not used again, so that a late confirm finds nobody.
     if (!link.alive || failures.some(({ reason }) => reason === "no confirm in time" || reason === "broker blocked"))

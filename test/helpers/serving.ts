@@ -46,7 +46,10 @@ export async function servePigeon(
       const response = await fetch(url, { method: "POST", body: JSON.stringify(event) });
       const payload = await response.text();
       const functionError = response.headers.get("x-amz-function-error") ?? undefined;
-      return { ms: performance.now() - started, functionError, payload };
+      const ms = performance.now() - started;
+      // What the function has printed comes by another way than its answer.
+      await server.printed(new RegExp(`^REPORT RequestId: ${response.headers.get("x-amzn-requestid")}\\s`, "m"));
+      return { ms, functionError, payload };
     },
     takeMetrics() {
       const text = server.output.slice(told);

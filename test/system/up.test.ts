@@ -65,7 +65,7 @@ test("a broker that does not answer is one clear sentence, and nothing stays", a
   const { env } = ownPipeline(t);
   const { code, stderr } = await run("pigeon", ["up", "--once", ...FREE], { env: { ...env, PIGEON_PORT: "1" } });
   assert.equal(code, 1);
-  assert.equal(stderr, "error: cannot open a connection to the broker 127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1\n");
+  assert.equal(stderr, "error: cannot open a connection to the broker: broker 127.0.0.1:1: ECONNREFUSED\n");
 });
 
 test("a port in use is one clear sentence", async (t) => {

@@ -5,7 +5,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { StackError } from "../../ops/errors.ts";
 import { openConnection } from "./amqp-handshake.ts";
-import { makeDefinitions, type NodeSetting } from "./rabbitmq-node.ts";
+import { makeDefinitions } from "./definitions.ts";
+import type { NodeSetting } from "./rabbitmq-node.ts";
 import type { BrokerState } from "./state.ts";
 
 const run = promisify(execFile);

@@ -31,8 +31,13 @@ export async function terminate(pid: number, mark: string, patience: number): Pr
     if (Date.now() > hurry) signal(pid, "SIGKILL");
     await delay(POLL);
   }
-  const reaped = Date.now() + REAP_LIMIT;
-  while (exists(pid) && Date.now() < reaped) await delay(POLL);
+  await untilReaped(pid);
+}
+
+/** Until then the threads of an ending process may hold its ports. */
+export async function untilReaped(pid: number): Promise<void> {
+  const limit = Date.now() + REAP_LIMIT;
+  while (exists(pid) && Date.now() < limit) await delay(POLL);
 }
 
 function exists(pid: number): boolean {

@@ -1,14 +1,15 @@
 import { spawn } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { StackError } from "../../ops/errors.ts";
 import { openConnection } from "./amqp-handshake.ts";
 import type { BrokerAddress } from "./broker-address.ts";
+import { type Definitions, makeDefinitions } from "./definitions.ts";
+import { choosePorts, LOOPBACK, type Ports } from "./ports.ts";
 import { isRunning, signal, terminate } from "./process.ts";
 import type { BrokerState } from "./state.ts";
 
@@ -21,23 +22,23 @@ const HANDSHAKE_LIMIT = 2000;
 /** How long a broker may take to end by itself; ms. */
 const STOP_PATIENCE = 10_000;
 
-const LOOPBACK = "127.0.0.1";
-
-/** What a broker needs to exist from its first moment on. */
-export interface NodeSetting {
+export interface NodeSetting extends Definitions {
   readonly directory: string;
-  readonly user: string;
-  readonly password: string;
-  readonly virtualHost: string;
-  readonly queues: readonly string[];
   /** Milliseconds from start to ready. */
   readonly timeout: number;
+  /** The cluster that it forms with others at its first start; default it is alone. */
+  readonly cluster?: ClusterMembership | undefined;
 }
 
-interface Ports {
-  readonly amqp: number;
-  readonly distribution: number;
-  readonly epmd: number;
+/** What a node must know to find the others, all on this machine. */
+export interface ClusterMembership {
+  /** This node's, such as `pigeon-1@localhost`; it is among the members. */
+  readonly nodeName: string;
+  readonly members: readonly string[];
+  /** Erlang's shared secret, letters and digits. */
+  readonly cookie: string;
+  /** Port of the epmd that all share and that somebody else starts and stops. */
+  readonly epmdPort: number;
 }
 
 /**
@@ -45,18 +46,20 @@ interface Ports {
  * node outlives this process. Rejects with a StackError that holds the end of its log; then nothing is left running.
  */
 export async function startNode(server: string, setting: NodeSetting): Promise<BrokerState> {
-  const { directory } = setting;
-  const nodeName = `pigeon-${createHash("sha256").update(directory).digest("hex").slice(0, 12)}@localhost`;
-  const ports = await choosePorts(directory);
+  const { directory, cluster } = setting;
+  const nodeName =
+    cluster?.nodeName ?? `pigeon-${createHash("sha256").update(directory).digest("hex").slice(0, 12)}@localhost`;
+  const chosen = await choosePorts(directory);
+  const ports = { ...chosen, epmd: cluster?.epmdPort ?? chosen.epmd };
   await writeFiles(setting, ports);
-  const epmdPid = await startEpmd(server, ports.epmd);
+  const epmdPid = cluster === undefined ? await startEpmd(ports.epmd) : 0;
   const { user, password, virtualHost } = setting;
   const address: BrokerAddress = { host: LOOPBACK, port: ports.amqp, user, password, virtualHost };
   try {
     const pid = await startServer(server, setting, nodeName, ports, address);
     return { address, how: "node", pid, mark: `-home ${directory} `, epmdPid, epmdMark: `-port ${ports.epmd}` };
   } catch (error) {
-    signal(epmdPid, "SIGKILL");
+    if (epmdPid > 0) signal(epmdPid, "SIGKILL");
     throw error;
   }
 }
@@ -144,9 +147,10 @@ function makeEnvironment(
   };
 }
 
-async function writeFiles({ directory, ...wanted }: NodeSetting, ports: Ports): Promise<void> {
+async function writeFiles({ directory, cluster, ...wanted }: NodeSetting, ports: Ports): Promise<void> {
   const file = (name: string, text: string): Promise<void> => writeFile(join(directory, name), text, { mode: 0o600 });
   await file("enabled_plugins", "[].\n");
+  if (cluster !== undefined) await writeCookie(directory, cluster.cookie);
   await file("rabbitmq-env.conf", "");
   await file("definitions.json", makeDefinitions(wanted));
   await file(
@@ -156,40 +160,24 @@ async function writeFiles({ directory, ...wanted }: NodeSetting, ports: Ports): 
       `load_definitions = ${join(directory, "definitions.json")}`,
       "log.file = false",
       "log.console = true",
+      ...describeCluster(cluster),
       "",
     ].join("\n"),
   );
   await file("ports.json", JSON.stringify(ports));
 }
 
-/** User, virtual host, permissions and queues, taken over at every start; guest is not made. */
-export function makeDefinitions({
-  user,
-  password,
-  virtualHost,
-  queues,
-}: Pick<NodeSetting, "user" | "password" | "virtualHost" | "queues">): string {
-  const salt = randomBytes(4);
-  const hash = createHash("sha256").update(salt).update(password).digest();
-  return JSON.stringify({
-    users: [
-      {
-        name: user,
-        password_hash: Buffer.concat([salt, hash]).toString("base64"),
-        hashing_algorithm: "rabbit_password_hashing_sha256",
-        tags: "administrator",
-      },
-    ],
-    vhosts: [{ name: virtualHost }],
-    permissions: [{ user, vhost: virtualHost, configure: ".*", write: ".*", read: ".*" }],
-    queues: queues.map((name) => ({
-      name,
-      vhost: virtualHost,
-      durable: true,
-      auto_delete: false,
-      arguments: { "x-queue-type": "quorum" },
-    })),
-  });
+function describeCluster(cluster: ClusterMembership | undefined): string[] {
+  if (cluster === undefined) return [];
+  const members = cluster.members.map((name, n) => `cluster_formation.classic_config.nodes.${n + 1} = ${name}`);
+  return ["cluster_formation.peer_discovery_backend = classic_config", ...members];
+}
+
+/** Erlang wants it readable by its owner only, and makes it so that it cannot be written twice. */
+async function writeCookie(directory: string, cookie: string): Promise<void> {
+  const path = join(directory, ".erlang.cookie");
+  await rm(path, { force: true });
+  await writeFile(path, cookie, { mode: 0o400 });
 }
 
 /** Plugins that a bare broker does without: leaving them out saves a third of the start. */
@@ -208,34 +196,12 @@ async function makePluginFolder(server: string, directory: string): Promise<stri
 }
 
 /** Started by us, so that its pid is known and it listens on loopback only. */
-async function startEpmd(server: string, port: number): Promise<number> {
+export async function startEpmd(port: number): Promise<number> {
   const child = spawn("epmd", ["-address", LOOPBACK, "-port", String(port)], { detached: true, stdio: "ignore" });
   child.unref();
   const failed = once(child, "error").then(([error]) => String(error));
   const started = once(child, "spawn").then(() => "");
   const failure = await Promise.race([failed, started]);
-  if (failure !== "") throw new StackError(`epmd, which belongs to ${server}, does not start: ${failure}`);
+  if (failure !== "") throw new StackError(`epmd, which belongs to RabbitMQ, does not start: ${failure}`);
   return child.pid as number;
-}
-
-/** The ports of the last time where they are still free, else others. */
-async function choosePorts(directory: string): Promise<Ports> {
-  const last = JSON.parse(await readFile(join(directory, "ports.json"), "utf8").catch(() => "{}")) as Partial<Ports>;
-  const amqp = await freePort(last.amqp);
-  const distribution = await freePort(last.distribution);
-  return { amqp, distribution, epmd: await freePort(last.epmd) };
-}
-
-async function freePort(wanted = 0): Promise<number> {
-  const server = createServer();
-  try {
-    server.listen(wanted, LOOPBACK);
-    await once(server, "listening");
-    return (server.address() as AddressInfo).port;
-  } catch (error) {
-    if (wanted === 0) throw error;
-    return freePort();
-  } finally {
-    server.close();
-  }
 }
