@@ -25,6 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   amqplib: ["queue"],
   "@aws-sdk/client-s3": ["storage", "local"],
+  "@aws-sdk/client-lambda": ["local"],
   "@aws-sdk/client-sqs": ["local"],
   fauxqs: ["local/s3"],
   esbuild: ["local"],

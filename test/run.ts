@@ -25,7 +25,7 @@ async function runTests(): Promise<number> {
     PIGEON_STATE_DIRECTORY: join(directory, "state"),
   };
   const files = chooseFiles(process.argv.slice(2));
-  const options = ["--test", "--test-concurrency=2", "--test-timeout=120000", "--test-reporter=spec"];
+  const options = ["--test", "--test-concurrency=2", "--test-timeout=300000", "--test-reporter=spec"];
   const child = spawn(process.execPath, [...options, ...files], { stdio: "inherit", cwd: ROOT, env });
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
   const [code] = (await once(child, "exit")) as [number | null];

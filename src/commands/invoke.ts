@@ -42,13 +42,15 @@ export function makePigeonInvokeCommand(): Command {
     "run Pigeon's zip once: event from FILE or stdin, result on stdout, log on stderr",
   );
   addFunctionOptions(command, { zip: "dist/pigeon.zip, built if need be", ...PIGEON_FUNCTION });
-  return finish(command, async (options) => {
-    const wanted = { ...readDevelopmentEnvironment(), ...readFunctionEnvironment(options) };
-    const zip = options.zip ?? (await findOrBuildArtifact(ROOT, say));
-    const { environment } = await provideBroker(wanted, say);
-    const env = Object.entries(environment);
-    return readFunction({ ...PIGEON_FUNCTION, ...options, zip, env });
-  });
+  return finish(command, readPigeonFunction);
+}
+
+/** Pigeon with the development configuration, and the development broker when no other is configured. */
+export async function readPigeonFunction(options: FunctionOptions): Promise<FunctionConfiguration> {
+  const wanted = { ...readDevelopmentEnvironment(), ...readFunctionEnvironment(options) };
+  const zip = options.zip ?? (await findOrBuildArtifact(ROOT, say));
+  const { environment } = await provideBroker(wanted, say);
+  return readFunction({ ...PIGEON_FUNCTION, ...options, zip, env: Object.entries(environment) });
 }
 
 function finish(command: Command, configure: (options: InvokeOptions) => Promise<FunctionConfiguration>): Command {

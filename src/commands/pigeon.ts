@@ -4,6 +4,7 @@ import { makeEventCommand } from "./event.ts";
 import { makePigeonInvokeCommand } from "./invoke.ts";
 import { makeCommand, runProgram } from "./program.ts";
 import { makeQueueCommand } from "./queue.ts";
+import { makeRedriveCommand } from "./redrive.ts";
 import { makeUpCommand } from "./up.ts";
 
 /** The program `pigeon`. */
@@ -17,6 +18,7 @@ export async function pigeon(argv: readonly string[]): Promise<void> {
     makeEventCommand(),
     makePigeonInvokeCommand(),
     makeQueueCommand(),
+    makeRedriveCommand(),
     makeUpCommand(),
     makeDownCommand(),
   ];

@@ -14,6 +14,7 @@ import { CrashStore } from "../storage/crash-store.ts";
 import { buildArtifact } from "./artifact.ts";
 import { stopBroker } from "./broker/broker.ts";
 import { brokerDirectory, provideBroker, ROOT, readDevelopmentEnvironment, stateDirectory } from "./development.ts";
+import { keptEventFiles } from "./kept-event-files.ts";
 import { startLambdaApi } from "./lambda/api/lambda-api.ts";
 import { AsynchronousInvocations, type AsynchronousOptions } from "./lambda/asynchronous/asynchronous-invocations.ts";
 import { makeFileDestination } from "./lambda/asynchronous/destination.ts";
@@ -62,13 +63,15 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const queues = stack.use(await Queues.open(address));
   for (const { name } of configuredQueues) await queues.declare(name);
 
-  const onFailure = join(stateDirectory(), "failed-events.jsonl");
+  const kept = keptEventFiles();
+  const [onFailure, deadLetterQueue] = kept.map(makeFileDestination);
   const waiting: ((result: InvocationResult) => void)[] = [];
   const { fn, triggers, asynchronous } = readPigeonFunction(artifact.path, broker.environment);
   const { lambda, events } = await startFunction(stack, fn, {
     ...asynchronous,
     directory: join(stateDirectory(), "events", "pigeon"),
-    onFailure: makeFileDestination(onFailure),
+    onFailure,
+    deadLetterQueue,
     say: print,
     onAttempt: (result) => waiting.shift()?.(result),
   });
@@ -84,7 +87,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     queues,
     configuredQueues,
     nextInvocation: () => new Promise((resolve) => waiting.push(resolve)),
-    description: describe(endpoint, api.url, address, onFailure),
+    description: describe(endpoint, api.url, address, kept),
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
 }
@@ -158,13 +161,13 @@ function rebuildOnChange(lambda: LocalLambda, print: (line: string) => void): ()
   );
 }
 
-function describe(s3: string, lambda: string, broker: BrokerAddress, onFailure: string): string {
+function describe(s3: string, lambda: string, broker: BrokerAddress, kept: readonly string[]): string {
   return [
     "",
     "The pipeline is up; Ctrl-C stops it. Changes of src/ are built and taken over.",
     `  S3        ${s3}  bucket ${BUCKET}, any credentials, path style`,
     `  Lambda    ${lambda}  function pigeon`,
     `  RabbitMQ  ${broker.nodes.map(({ host, port }) => `${host}:${port}`).join(", ")}`,
-    `  failed    ${onFailure}`,
+    `  failed    ${kept.join(", ")}; pigeon redrive runs them again`,
   ].join("\n");
 }

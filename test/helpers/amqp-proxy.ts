@@ -29,7 +29,7 @@ const PROTOCOL_HEADER = 8;
 const OVERHEAD = 8;
 
 /** Stopped after the test. `port`: of a broker on this machine. */
-export async function startAmqpProxy(t: TestContext, port: number): Promise<AmqpProxy> {
+export async function startAmqpProxy(t: Pick<TestContext, "after">, port: number): Promise<AmqpProxy> {
   const links = new Set<Socket>();
   let taken = 0;
   let moment: Moment | undefined;

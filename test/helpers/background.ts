@@ -11,7 +11,12 @@ export class BackgroundProgram {
   readonly #exited: Promise<number | null>;
 
   /** Killed after the test if it still runs. */
-  constructor(t: TestContext, program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  constructor(
+    t: Pick<TestContext, "after">,
+    program: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ) {
     this.child = spawn(`${ROOT}/bin/${program}`, args, {
       cwd: ROOT,
       env: { ...process.env, ...env },

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import amqp, { type Channel } from "amqplib";
+import amqp, { type Channel, type ChannelModel } from "amqplib";
 import { control } from "../../src/local/broker/control.ts";
 import { findServer, THIS_MACHINE } from "../../src/local/broker/installation.ts";
 import { choosePorts } from "../../src/local/broker/ports.ts";
@@ -10,11 +10,18 @@ import { isRunning, signal, terminate, untilReaped } from "../../src/local/broke
 import { type ClusterMembership, startEpmd, startNode, stopNode } from "../../src/local/broker/rabbitmq-node.ts";
 import type { BrokerState } from "../../src/local/broker/state.ts";
 import type { BrokerAddress, BrokerNode } from "../../src/queue/broker-address.ts";
+import { within } from "./until.ts";
 
 const CREDENTIALS = { user: "pigeon", password: "pigeon", virtualHost: "crashes" };
 
 /** Milliseconds until a node is ready: three at once on two busy cores take their time. */
 const START_LIMIT = 90_000;
+
+/** One question to a node that is well; ms. */
+const ANSWER_LIMIT = 30_000;
+
+/** Channels that empty a queue together. */
+const TAKERS = 8;
 
 type NodeState = BrokerState & { readonly how: "node" };
 
@@ -90,20 +97,43 @@ export class PrivateBroker {
     await Promise.all(this.nodes.map((node) => node.control("eval", "dets:sync(ra_directory_reverse).")));
   }
 
-  /** Everything in a queue, which is then empty. */
-  async take(queue: string): Promise<string[]> {
+  /** Everything in a queue, which is then empty; or what was in it at first, while others go on to publish. */
+  async take(queue: string, { isBusy = false } = {}): Promise<string[]> {
     const items: string[] = [];
-    await this.#withChannel(async (channel) => {
-      // A queue on another node answers in turn; only its own word that it is empty counts.
-      for (let message = await channel.get(queue); message !== false; message = await channel.get(queue)) {
-        items.push(message.content.toString());
-        channel.ack(message);
-      }
+    await this.#withConnection(async (connection) => {
+      const most = isBusy ? await countMessages(connection, queue) : Number.POSITIVE_INFINITY;
+      let asked = 0;
+      const takeUntilEmpty = async (): Promise<void> => {
+        const channel = await connection.createChannel();
+        const get = () => within(ANSWER_LIMIT, `a message of ${queue}`, channel.get(queue));
+        // Only the queue's own word that it is empty counts.
+        while (asked++ < most) {
+          const message = await get();
+          if (message === false) break;
+          items.push(message.content.toString());
+          channel.ack(message);
+        }
+        await channel.close();
+      };
+      await Promise.all(Array.from({ length: TAKERS }, takeUntilEmpty));
     });
     return items;
   }
 
+  /** With whatever is in it. */
+  async delete(queue: string): Promise<void> {
+    await this.#withChannel((channel) => channel.deleteQueue(queue));
+  }
+
   async #withChannel(work: (channel: Channel) => Promise<unknown>): Promise<void> {
+    await this.#withConnection(async (connection) => {
+      const channel = await connection.createChannel();
+      await work(channel);
+      await channel.close();
+    });
+  }
+
+  async #withConnection(work: (connection: ChannelModel) => Promise<unknown>): Promise<void> {
     const [node] = this.nodes;
     if (node === undefined) throw new Error("a broker has at least one node");
     const { user, password, virtualHost } = CREDENTIALS;
@@ -111,9 +141,7 @@ export class PrivateBroker {
     const target = { hostname: host, port, username: user, password, vhost: virtualHost };
     const connection = await amqp.connect(target, { noDelay: true });
     try {
-      const channel = await connection.createChannel();
-      await work(channel);
-      await channel.close();
+      await work(connection);
     } finally {
       await connection.close();
     }
@@ -125,6 +153,13 @@ export class PrivateBroker {
     if (isRunning(this.#epmdPid, mark)) await terminate(this.#epmdPid, mark, 1000);
     rmSync(this.#directory, { recursive: true, force: true });
   }
+}
+
+async function countMessages(connection: ChannelModel, queue: string): Promise<number> {
+  const channel = await connection.createChannel();
+  const { messageCount } = await channel.checkQueue(queue);
+  await channel.close();
+  return messageCount;
 }
 
 /** One node and what can happen to it. */

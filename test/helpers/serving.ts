@@ -15,7 +15,11 @@ export interface Invoked {
 /** Pigeon's zip in a local Lambda of its own, which stays up between invocations. */
 export interface ServedPigeon {
   readonly server: BackgroundProgram;
+  /** Of the Lambda API. */
+  readonly endpoint: string;
   invoke(event: unknown): Promise<Invoked>;
+  /** Hands the event over as S3 does; resolves when it is taken. */
+  send(event: unknown): Promise<void>;
   /** Sums of the metric lines since the last call. */
   takeMetrics(): Record<string, number>;
 }
@@ -24,26 +28,37 @@ export interface ServedOptions {
   /** Seconds; default 10. */
   readonly timeout?: number;
   readonly args?: readonly string[];
+  /** Of the server's process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** `environment`: the function's. Stopped after the test. */
 export async function servePigeon(
   t: TestContext,
   environment: Readonly<Record<string, string>>,
-  { timeout = 10, args = [] }: ServedOptions = {},
+  { timeout = 10, args = [], env = {} }: ServedOptions = {},
 ): Promise<ServedPigeon> {
   const variables = Object.entries(environment).flatMap(([name, value]) => ["--env", `${name}=${value}`]);
   const zip = join(ROOT, "dist", "pigeon.zip");
   const fn = ["--name", "pigeon", "--zip", zip, "--handler", "pigeon.handler", "--timeout", String(timeout)];
-  const server = new BackgroundProgram(t, "local-lambda", ["serve", "--port", "0", ...fn, ...args, ...variables]);
+  const server = new BackgroundProgram(t, "local-lambda", ["serve", "--port", "0", ...fn, ...args, ...variables], env);
   const [, endpoint = ""] = await server.printed(/^listening on (http:\S+)$/m);
   let told = 0;
+  const url = `${endpoint}/2015-03-31/functions/pigeon/invocations`;
+  const post = (event: unknown, type: "RequestResponse" | "Event"): Promise<Response> => {
+    const headers = { "x-amz-invocation-type": type };
+    return fetch(url, { method: "POST", headers, body: JSON.stringify(event) });
+  };
   return {
     server,
+    endpoint,
+    async send(event) {
+      const { status } = await post(event, "Event");
+      if (status !== 202) throw new Error(`the event is not taken: ${status}`);
+    },
     async invoke(event) {
       const started = performance.now();
-      const url = `${endpoint}/2015-03-31/functions/pigeon/invocations`;
-      const response = await fetch(url, { method: "POST", body: JSON.stringify(event) });
+      const response = await post(event, "RequestResponse");
       const payload = await response.text();
       const functionError = response.headers.get("x-amz-function-error") ?? undefined;
       const ms = performance.now() - started;

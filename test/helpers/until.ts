@@ -10,3 +10,17 @@ export async function until<T>(what: string, holds: () => T | Promise<T>, limit 
     await delay(10);
   }
 }
+
+/** Rejects, naming what was waited for, when `promise` has not settled after `limit` ms. */
+export async function within<T>(limit: number, what: string, promise: Promise<T>): Promise<T> {
+  const timer = new AbortController();
+  const late = delay(limit, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(`still waiting after ${limit} ms for: ${what}`);
+  });
+  late.catch(() => {});
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    timer.abort();
+  }
+}

@@ -12,7 +12,7 @@ import { ROOT } from "../helpers/program.ts";
 /** Properties (a `!` is required) of the types in use. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/ */
 const PROPERTIES: Readonly<Record<string, string>> = {
   "AWS::Serverless::Function":
-    "CodeUri! Handler! Runtime! Architectures MemorySize Timeout Role Environment VpcConfig LoggingConfig EventInvokeConfig Events",
+    "CodeUri! Handler! Runtime! Architectures MemorySize Timeout Role Environment VpcConfig LoggingConfig EventInvokeConfig DeadLetterQueue Events",
   "AWS::IAM::Role":
     "AssumeRolePolicyDocument! ManagedPolicyArns Policies Path RoleName Description MaxSessionDuration PermissionsBoundary Tags",
   "AWS::Logs::LogGroup":
@@ -158,10 +158,11 @@ for (const [what, before, after, expected] of MISTAKES)
 
 test("nothing is permitted to everybody or on everything", () => {
   const template = parseTemplate(text, "template.yaml");
-  const actions = [...text.matchAll(/^\s+-? ?(?:Action: )?((?:logs|sqs|s3|ec2|kms|lambda):\S+)$/gm)].map(
-    ([, action]) => action,
-  );
-  assert.deepEqual(actions, ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"]);
+  const actions = [
+    ...text.matchAll(/^\s+-? ?(?:Action: )?((?:logs|sqs|s3|ec2|kms|lambda|secretsmanager|ssm):\S+)$/gm),
+  ].map(([, action]) => action);
+  const secrets = ["kms:Decrypt", "secretsmanager:GetSecretValue", "ssm:GetParameter"];
+  assert.deepEqual(actions, ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage", ...secrets]);
   assert.doesNotMatch(text, /(Action|Resource|Principal): "?\*/);
   const { BrokerPassword } = template.Parameters as Record<string, Mapping>;
   assert.equal(BrokerPassword?.NoEcho, true);

@@ -1,4 +1,4 @@
-import { appendFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import type { AcceptedEvent } from "./accepted-events.ts";
 
 /** What goes to a destination or a dead-letter queue: a body, and attributes as SQS messages have them. */
@@ -18,8 +18,26 @@ export function makeFileDestination(path: string): Destination {
   return async ({ body, attributes }) => {
     const isLetter = Object.keys(attributes).length > 0;
     const line = isLetter ? JSON.stringify({ MessageBody: body, MessageAttributes: attributes }) : body;
-    await appendFile(path, `${line}\n`, { flush: true });
+    await appendLines(path, [line]);
   };
+}
+
+const LINE_FEED = 0x0a;
+
+/** On disk when it resolves. A line that was cut short when somebody was killed is ended first, so that it spoils no other. */
+export async function appendLines(path: string, lines: readonly string[]): Promise<void> {
+  if (lines.length === 0) return;
+  const file = await open(path, "a+");
+  try {
+    const { size } = await file.stat();
+    const last = Buffer.alloc(1, LINE_FEED);
+    if (size > 0) await file.read(last, 0, 1, size - 1);
+    const text = lines.map((line) => `${line}\n`).join("");
+    await file.writeFile(last[0] === LINE_FEED ? text : `\n${text}`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 /** The record of a destination, members in AWS's order. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html */
