@@ -25,10 +25,22 @@ async function runTests(): Promise<number> {
     PIGEON_STATE_DIRECTORY: join(directory, "state"),
   };
   const files = chooseFiles(process.argv.slice(2));
+  // The soak takes the whole machine: it comes after the others.
+  const [soaks = [], others = []] = [true, false].map((isSoak) =>
+    files.filter((file) => /\bsoak\b/.test(file) === isSoak),
+  );
+  const codes = [];
+  for (const group of [others, soaks]) if (group.length > 0) codes.push(await runFiles(group, env));
+  return codes.find((code) => code !== 0) ?? 0;
+}
+
+async function runFiles(files: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const options = ["--test", "--test-concurrency=2", "--test-timeout=300000", "--test-reporter=spec"];
   const child = spawn(process.execPath, [...options, ...files], { stdio: "inherit", cwd: ROOT, env });
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+  const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, forward);
   const [code] = (await once(child, "exit")) as [number | null];
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, forward);
   return code ?? 1;
 }
 

@@ -10,6 +10,7 @@ import { LocalLambda } from "../local/lambda/local-lambda.ts";
 import { describeRuntime } from "../local/lambda/runtime/runtime.ts";
 import { describeIsolation } from "../local/lambda/sandbox/isolation.ts";
 import { ConfigurationError } from "../ops/errors.ts";
+import { parseOrText } from "../ops/json.ts";
 import { stopSignal } from "../ops/stop-signal.ts";
 import {
   addFunctionOptions,
@@ -101,7 +102,7 @@ function describeResult({ requestId, functionError, payload, report }: Invocatio
     ExecutedVersion: "$LATEST",
     RequestId: requestId,
     ...(functionError === undefined ? {} : { FunctionError: functionError }),
-    Payload: parseOrText(payload),
+    Payload: parseOrText(payload.toString()),
     Report: report,
   };
 }
@@ -110,13 +111,5 @@ function describeResult({ requestId, functionError, payload, report }: Invocatio
 function oneLine(payload: Buffer): string {
   const text = payload.toString();
   if (!/[\r\n]/.test(text)) return text;
-  return JSON.stringify(parseOrText(payload));
-}
-
-function parseOrText(payload: Buffer): unknown {
-  try {
-    return JSON.parse(payload.toString());
-  } catch {
-    return payload.toString();
-  }
+  return JSON.stringify(parseOrText(payload.toString()));
 }

@@ -8,14 +8,17 @@ import { type PigeonAnswer, readPigeonAnswer } from "../local/redrive/pigeon-run
 import { type RedriveCounts, redrive } from "../local/redrive/redrive.ts";
 import { ConfigurationError } from "../ops/errors.ts";
 import { stopSignal } from "../ops/stop-signal.ts";
-import { addFunctionOptions, type FunctionOptions } from "./function-options.ts";
+import { addFunctionOptions, type FunctionOptions, readFunctionEnvironment, readInspect } from "./function-options.ts";
 import { PIGEON_FUNCTION, readPigeonFunction } from "./invoke.ts";
 import { collect, FAILED, makeCommand, say } from "./program.ts";
 
-type RedriveOptions = FunctionOptions & { readonly function?: string };
+type CommandOptions = FunctionOptions & { readonly function?: string };
 
 /** Events that lie in one place; nothing is asked there before they are iterated. */
-type Source = () => AsyncIterable<KeptItem>;
+interface Source {
+  readonly kind: "file" | "sqs";
+  readonly open: () => AsyncIterable<KeptItem>;
+}
 
 /** `pigeon redrive`: runs kept events again, and removes those that succeed from where they lie. */
 export function makeRedriveCommand(): Command {
@@ -34,7 +37,8 @@ export function makeRedriveCommand(): Command {
     .action(runRedrive);
 }
 
-async function runRedrive(given: readonly Source[], options: RedriveOptions): Promise<void> {
+async function runRedrive(given: readonly Source[], options: CommandOptions): Promise<void> {
+  checkOptions(given, options);
   const sources = given.length > 0 ? given : keptEventFiles().filter(isThere).map(makeFileSource);
   const stop = new AbortController();
   void stopSignal().then((signal) => {
@@ -44,7 +48,7 @@ async function runRedrive(given: readonly Source[], options: RedriveOptions): Pr
   await using stack = new AsyncDisposableStack();
   const invoke = sources.length === 0 ? noFunction : await startFunction(options, stack);
   const counts = await redrive(
-    sources.map((source) => source()),
+    sources.map(({ open }) => open()),
     { run: async ({ payload }) => readPigeonAnswer(await invoke(payload)), say, stopped: stop.signal },
   );
   process.stdout.write(`${describe(counts)}\n`);
@@ -55,6 +59,21 @@ function describe({ delivered, deferred, stillFailing }: RedriveCounts): string 
   return `${delivered} delivered, ${deferred} deferred, ${stillFailing} still failing`;
 }
 
+/** What describes the local function says nothing of a deployed one; and what lies in AWS is not for the development broker. */
+function checkOptions(sources: readonly Source[], options: CommandOptions): void {
+  const local = (["zip", "handler", "runtime", "timeout", "memory", "env", "envFile", "layer", "inspect"] as const)
+    .filter((name) => options[name] !== undefined)
+    .map((name) => `--${name === "envFile" ? "env-file" : name}`);
+  if (options.function !== undefined && local.length > 0)
+    throw new ConfigurationError([`--function: expected without ${local.join(", ")}, which are the local function's`]);
+  const isElsewhere =
+    options.function !== undefined || process.env.PIGEON_HOST || readFunctionEnvironment(options).PIGEON_HOST;
+  if (sources.some(({ kind }) => kind === "sqs") && !isElsewhere)
+    throw new ConfigurationError([
+      "source: expected --function, or PIGEON_HOST with the broker, for an SQS queue; got neither, and the development broker is not meant",
+    ]);
+}
+
 type Invoke = (payload: string) => Promise<PigeonAnswer>;
 
 const noFunction: Invoke = async () => {
@@ -62,21 +81,20 @@ const noFunction: Invoke = async () => {
 };
 
 /** The zip in the local Lambda, until `stack` is disposed of, or the function that is deployed. */
-async function startFunction(options: RedriveOptions, stack: AsyncDisposableStack): Promise<Invoke> {
+async function startFunction(options: CommandOptions, stack: AsyncDisposableStack): Promise<Invoke> {
   if (options.function !== undefined) {
     const { makeDeployedFunction } = await import("../local/redrive/deployed-function.ts");
     return makeDeployedFunction(options.function);
   }
+  const fn = await readPigeonFunction(options);
+  say(`publishing to ${fn.environment.PIGEON_HOST}, ${fn.environment.PIGEON_QUEUE}`);
   let log = "";
   const take = (text: string): void => {
     process.stderr.write(text);
     log += text;
   };
-  const lambda = await LocalLambda.start(await readPigeonFunction(options), {
-    log: take,
-    isolation: options.isolation,
-    say,
-  });
+  const inspect = readInspect(options, true);
+  const lambda = await LocalLambda.start(fn, { log: take, isolation: options.isolation, inspect, say });
   stack.defer(() => lambda.kill());
   return async (payload) => {
     log = "";
@@ -103,13 +121,16 @@ function isThere(path: string): boolean {
 }
 
 function makeFileSource(path: string): Source {
-  return () => readKeptFile(path);
+  return { kind: "file", open: () => readKeptFile(path) };
 }
 
 /** AWS's SDK takes a while to load: nobody waits for it who has no such queue. */
 function makeQueueSource(url: URL): Source {
-  return async function* () {
-    const { readKeptQueue } = await import("../local/redrive/kept-queue.ts");
-    yield* readKeptQueue(url);
+  return {
+    kind: "sqs",
+    open: async function* () {
+      const { readKeptQueue } = await import("../local/redrive/kept-queue.ts");
+      yield* readKeptQueue(url);
+    },
   };
 }

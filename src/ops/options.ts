@@ -56,7 +56,10 @@ function expectation(option: Option<unknown>): string {
 }
 
 function describeGot(option: Option<unknown>, text: string): string {
-  return option.secret ? `${text.length} characters that are not shown` : JSON.stringify(text.slice(0, 300));
+  // A URL with credentials is a likely slip.
+  return option.secret || text.includes("@")
+    ? `${text.length} characters that are not shown`
+    : JSON.stringify(text.slice(0, 300));
 }
 
 /** Any text but an empty one. */

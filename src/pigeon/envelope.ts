@@ -66,7 +66,9 @@ function openRecord(record: unknown, place: Place): EventPart[] {
 function openQueueMessage({ messageId, body }: Record<string, unknown>, place: Place): EventPart[] {
   if (typeof messageId !== "string" || messageId === "")
     return [malformed(place, "a messageId, without which no message can be named as failed", messageId)];
-  return openMessage(body, { where: `message ${messageId.slice(0, 100)}`, messageId });
+  // Only the outermost message is known to whoever is told of failed ones.
+  const outermost = place.messageId ?? messageId;
+  return openMessage(body, { where: `message ${outermost.slice(0, 100)}`, messageId: outermost });
 }
 
 /** A message's text, which holds one event. */

@@ -15,7 +15,7 @@ export interface AmqpProxy {
   readonly links: number;
   /** Cuts the link at the next publish, once. */
   cutAt(moment: Moment): void;
-  /** From now on no answer of the broker passes any more; resolves when one has been swallowed. */
+  /** From the next confirm on no answer of the broker passes any more; resolves when that has been swallowed. */
   swallowAnswers(): Promise<void>;
   /** Ends every link with a reset; what comes later passes. */
   reset(): void;
@@ -34,6 +34,7 @@ export async function startAmqpProxy(t: Pick<TestContext, "after">, port: number
   let taken = 0;
   let moment: Moment | undefined;
   let swallowed: (() => void) | undefined;
+  let isMute = false;
   const server = createServer((client) => {
     taken++;
     const upstream = connect(port, "127.0.0.1");
@@ -65,7 +66,11 @@ export async function startAmqpProxy(t: Pick<TestContext, "after">, port: number
     upstream.on(
       "data",
       splitFrames(0, (frame) => {
-        if (swallowed !== undefined) return swallowed();
+        if (swallowed !== undefined && isMethod(frame, BASIC_ACK)) {
+          isMute = true;
+          swallowed();
+        }
+        if (isMute) return;
         if (moment === "after" && isMethod(frame, BASIC_ACK)) return cut();
         if (client.writable) client.write(frame);
       }),
@@ -75,6 +80,7 @@ export async function startAmqpProxy(t: Pick<TestContext, "after">, port: number
   await once(server, "listening");
   const reset = (): void => {
     swallowed = undefined;
+    isMute = false;
     for (const socket of links) socket.resetAndDestroy();
   };
   t.after(() => {

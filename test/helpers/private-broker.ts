@@ -56,7 +56,8 @@ export class PrivateBroker {
     });
     const broker = new PrivateBroker(nodes, directory, epmdPid, epmd);
     try {
-      await Promise.all(nodes.map((node) => node.start()));
+      const starts = await Promise.allSettled(nodes.map((node) => node.start()));
+      for (const start of starts) if (start.status === "rejected") throw start.reason;
     } catch (error) {
       await broker.stop();
       throw error;

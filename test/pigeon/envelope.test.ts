@@ -97,6 +97,15 @@ test("what is wrong within a wrapping is named with its place, and harms no neig
   assert.deepEqual(read(keyless), { type: "malformed", expected: "s3.object.key, text", got: "nothing" });
 });
 
+test("a message within a message fails under the name that its source knows", () => {
+  const inner = { messageId: "inner", eventSource: "aws:sqs", body: "{}" };
+  const outer = { messageId: "outer", eventSource: "aws:sqs", body: JSON.stringify({ Records: [inner] }) };
+  assert.deepEqual(
+    openEnvelope({ Records: [outer] }).map(({ messageId }) => messageId),
+    ["outer"],
+  );
+});
+
 test("every other shape fails loudly", () => {
   const others = [
     null,

@@ -1,7 +1,8 @@
 import type { BackgroundProgram } from "../helpers/background.ts";
+import { sumMetrics } from "../helpers/serving.ts";
 
-/** A metric line of Pigeon. */
-const METRIC = /^MONITORING\|\d+\|(\d+)\|count\|socorro\.pigeon\.(\w+)\|/gm;
+/** REPORT of an invocation that could not count to its end. */
+const KILLED = /^REPORT .*\tStatus: (timeout|error)/gm;
 
 /** How a served Pigeon fares, from what it prints: sums of its metrics, and how long nothing was published. */
 export class Pulse {
@@ -10,6 +11,7 @@ export class Pulse {
   readonly #started = performance.now();
   #beat = this.#started;
   #longestGap = 0;
+  #killed = 0;
 
   constructor(server: BackgroundProgram) {
     this.#server = server;
@@ -26,10 +28,11 @@ export class Pulse {
     return this.#longestGap / 1000;
   }
 
-  /** accept x queues = published + throttled + publish_error */
+  /** accept x queues = published + throttled + publish_error; less, where an invocation was killed in between. */
   balances(queues: number): boolean {
     const { accept = 0, published = 0, throttled = 0, publish_error = 0 } = this.#sums;
-    return accept > 0 && accept * queues === published + throttled + publish_error;
+    const open = accept * queues - published - throttled - publish_error;
+    return accept > 0 && (this.#killed === 0 ? open === 0 : open >= 0);
   }
 
   /** Takes whole lines and forgets them, so that memory does not grow with the run. */
@@ -37,12 +40,12 @@ export class Pulse {
     const end = this.#server.output.lastIndexOf("\n") + 1;
     const text = this.#server.output.slice(0, end);
     this.#server.output = this.#server.output.slice(end);
-    for (const [, value, name = ""] of text.matchAll(METRIC)) {
-      this.#sums[name] = (this.#sums[name] ?? 0) + Number(value);
-      if (name !== "published") continue;
-      const now = performance.now();
-      this.#longestGap = Math.max(this.#longestGap, now - this.#beat);
-      this.#beat = now;
-    }
+    this.#killed += text.match(KILLED)?.length ?? 0;
+    const metrics = Object.entries(sumMetrics(text));
+    for (const [name, value] of metrics) this.#sums[name] = (this.#sums[name] ?? 0) + value;
+    if (!metrics.some(([name]) => name === "published")) return;
+    const now = performance.now();
+    this.#longestGap = Math.max(this.#longestGap, now - this.#beat);
+    this.#beat = now;
   }
 }

@@ -144,11 +144,12 @@ class Run {
 
   /** Resolves with the number of events when all are done with, and everything in the queues is in the ledger. */
   async finish(): Promise<number> {
-    const disrupting = this.#disrupt().finally(() => {
+    const over = (): void => {
       this.#isOver = true;
-    });
-    const events = await this.#send();
-    this.#isOver = true;
+    };
+    const disrupting = this.#disrupt().finally(over);
+    disrupting.catch(() => {}); // awaited below
+    const events = await this.#send().finally(over);
     await disrupting;
     await until("every event is done with", () => this.#underWay() === 0, PATIENCE);
     await this.#harvest();

@@ -6,11 +6,12 @@ import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { startFauxqs } from "fauxqs";
-import { ownQueueName, pigeonEnvironment, takeItems } from "../helpers/amqp.ts";
+import { brokerAddress, ownQueueName, pigeonEnvironment, takeItems } from "../helpers/amqp.ts";
+import { startAmqpProxy } from "../helpers/amqp-proxy.ts";
 import { BackgroundProgram } from "../helpers/background.ts";
 import { startBlackHole } from "../helpers/black-hole.ts";
 import { makeCrashEvent, makeCrashId } from "../helpers/crash-events.ts";
-import { type Run, run } from "../helpers/program.ts";
+import { ROOT, type Run, run } from "../helpers/program.ts";
 import { servePigeon } from "../helpers/serving.ts";
 import { until } from "../helpers/until.ts";
 
@@ -43,6 +44,9 @@ function makeRecordLine(ids: readonly string[], requestId: string): string {
   const requestContext = { requestId, functionArn: "arn", condition: "RetriesExhausted", approximateInvokeCount: 3 };
   return JSON.stringify({ version: "1.0", requestContext, requestPayload: makeCrashEvent(...ids) });
 }
+
+const ONE_DELIVERED = "1 delivered, 0 deferred, 0 still failing\n";
+const ANY_ACCOUNT = { AWS_REGION: "us-east-1", AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b" };
 
 const lines = (path: string): string[] =>
   existsSync(path) ? readFileSync(path, "utf8").split("\n").filter(Boolean) : [];
@@ -100,7 +104,7 @@ for (const signal of ["SIGKILL", "SIGTERM"] as const)
     );
     const hole = { ...env, PIGEON_HOST: "127.0.0.1", PIGEON_PORT: String(await startBlackHole(t)) };
     const program = new BackgroundProgram(t, "pigeon", ["redrive", "--timeout", "3", `file:${file}`], hole);
-    await program.printed(/publishing to/);
+    await program.printed(/publishing to test/);
     appendFileSync(file, `${records[3]}\n`); // a new failure meanwhile
     await program.stop(signal);
     assert.equal(existsSync(`${file}.redrive`), signal === "SIGKILL");
@@ -109,6 +113,33 @@ for (const signal of ["SIGKILL", "SIGTERM"] as const)
     assert.deepEqual((await takeItems(queue)).sort(), [...ids].sort());
     assert.ok(!existsSync(`${file}.redrive`));
   });
+
+test("an event whose confirm has not come is not removed, even when the redrive is killed then", async (t) => {
+  const { file, queue, env, redrive, declare } = makePlace(t);
+  await declare();
+  const id = makeCrashId();
+  writeFileSync(file, `${makeRecordLine([id], "r1")}\n`);
+  const proxy = await startAmqpProxy(t, brokerAddress().port);
+  const behind = { ...env, PIGEON_HOST: `127.0.0.1:${proxy.port}` };
+  const swallowed = proxy.swallowAnswers();
+  const program = new BackgroundProgram(t, "pigeon", ["redrive", file], behind);
+  await swallowed;
+  await program.stop("SIGKILL");
+  assert.deepEqual(await takeItems(queue), [id], "it was published");
+  assert.deepEqual([(await redrive(file)).stdout, await takeItems(queue)], [ONE_DELIVERED, [id]], "and is again");
+});
+
+test("only one redrive at a time has a file", async (t) => {
+  const { file, env, redrive } = makePlace(t);
+  writeFileSync(file, `${makeRecordLine([makeCrashId()], "r1")}\n`);
+  const hole = { ...env, PIGEON_HOST: "127.0.0.1", PIGEON_PORT: String(await startBlackHole(t)) };
+  const program = new BackgroundProgram(t, "pigeon", ["redrive", "--timeout", "20", file], hole);
+  await program.printed(/publishing to test/);
+  const second = await redrive(file);
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, /^error: .*another redrive \(process \d+\) is running its events$/m);
+  assert.equal(lines(`${file}.redrive`).length, 1);
+});
 
 test("an SQS queue: a message is deleted when its event is delivered, and seen again when it is not", async (t) => {
   const { queue, redrive, declare } = makePlace(t);
@@ -156,17 +187,41 @@ test("--function lets the deployed function run them; when there is none, everyt
   const aws = {
     ...env,
     AWS_ENDPOINT_URL_LAMBDA: pigeon.endpoint,
-    AWS_REGION: "us-east-1",
-    AWS_ACCESS_KEY_ID: "a",
-    AWS_SECRET_ACCESS_KEY: "b",
+    ...ANY_ACCOUNT,
   };
   const nobody = await run("pigeon", ["redrive", "--function", "nobody", file], { env: aws });
   assert.equal(nobody.code, 1);
   assert.match(nobody.stderr, /^error: function nobody: Function not found/m);
   assert.deepEqual(lines(file), [line]);
   const { stdout, code } = await run("pigeon", ["redrive", "--function", "pigeon", file], { env: aws });
-  assert.deepEqual([stdout, code], ["1 delivered, 0 deferred, 0 still failing\n", 0]);
+  assert.deepEqual([stdout, code], [ONE_DELIVERED, 0]);
   assert.deepEqual(await takeItems(queue), [id]);
+});
+
+test("a function that is not Pigeon delivers nothing, whatever it answers", async (t) => {
+  const { file, env } = makePlace(t);
+  const line = makeRecordLine([makeCrashId()], "r1");
+  writeFileSync(file, `${line}\n`);
+  const args = ["serve", "--port", "0", "--name", "echo", "--zip", join(ROOT, "test", "functions", "echo")];
+  const server = new BackgroundProgram(t, "local-lambda", args, env);
+  const [, endpoint = ""] = await server.printed(/^listening on (http:\S+)$/m);
+  const aws = { ...env, AWS_ENDPOINT_URL_LAMBDA: endpoint, ...ANY_ACCOUNT };
+  const { stdout, stderr } = await run("pigeon", ["redrive", "--function", "echo", file], { env: aws });
+  assert.equal(stdout, "0 delivered, 0 deferred, 1 still failing\n");
+  assert.match(stderr, /expected Pigeon's summary/);
+  assert.deepEqual(lines(file), [line]);
+});
+
+test("events of AWS are not for the development broker, nor options of the local function for another one", async (t) => {
+  const { file, env } = makePlace(t);
+  writeFileSync(file, "");
+  const nowhere = { ...env, PIGEON_HOST: undefined };
+  const queue = await run("pigeon", ["redrive", "sqs:http://127.0.0.1:1/0/kept"], { env: nowhere });
+  assert.deepEqual([queue.code, queue.stdout], [2, ""]);
+  assert.match(queue.stderr, /^error: source: expected --function, or PIGEON_HOST/);
+  const both = await run("pigeon", ["redrive", "--function", "f", "--timeout", "3", file], { env });
+  assert.deepEqual([both.code, both.stdout], [2, ""]);
+  assert.match(both.stderr, /^error: --function: expected without --timeout/);
 });
 
 test("a source that is none is bad usage", async (t) => {

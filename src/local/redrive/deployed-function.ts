@@ -4,13 +4,16 @@ import type { PigeonAnswer } from "./pigeon-run.ts";
 
 /** A function may take its 15 minutes; ms. */
 const ANSWER_LIMIT = 910_000;
+const CONNECT_LIMIT = 10_000;
 
 /**
  * Invokes a deployed function with AWS's own configuration: credentials, region and AWS_ENDPOINT_URL as for every program. The
  * run is synchronous, so that its success is known. `name`: the function's name or ARN.
  */
 export function makeDeployedFunction(name: string): (payload: string) => Promise<PigeonAnswer> {
-  const client = new LambdaClient({ requestHandler: { requestTimeout: ANSWER_LIMIT } });
+  // One attempt: another would run the event once more.
+  const limits = { connectionTimeout: CONNECT_LIMIT, requestTimeout: ANSWER_LIMIT, throwOnRequestTimeout: true };
+  const client = new LambdaClient({ maxAttempts: 1, requestHandler: limits });
   return async (payload) => {
     try {
       const command = new InvokeCommand({ FunctionName: name, Payload: Buffer.from(payload), LogType: "Tail" });

@@ -127,8 +127,10 @@ export class AsynchronousInvocations {
     if (condition === "Success") {
       if (!(await this.#deliver(onSuccess, record))) return;
     } else {
-      if (!(await this.#deliver(onFailure, record))) return;
-      if (!(await this.#deliver(deadLetterQueue, makeDeadLetter(event)))) return;
+      const letter = makeDeadLetter(event);
+      // One that does not take it keeps the other from nothing.
+      const kept = await Promise.all([this.#deliver(onFailure, record), this.#deliver(deadLetterQueue, letter)]);
+      if (kept.includes(false)) return;
       const where =
         onFailure === undefined && deadLetterQueue === undefined ? "discarded, as there is no destination" : "kept";
       say(`event ${event.requestId}: ${condition} after ${event.attempts} attempts; ${where}`);

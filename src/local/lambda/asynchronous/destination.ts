@@ -1,4 +1,6 @@
 import { open } from "node:fs/promises";
+import { dirname } from "node:path";
+import { parseOrText } from "../../../ops/json.ts";
 import type { AcceptedEvent } from "./accepted-events.ts";
 
 /** What goes to a destination or a dead-letter queue: a body, and attributes as SQS messages have them. */
@@ -24,9 +26,15 @@ export function makeFileDestination(path: string): Destination {
 
 const LINE_FEED = 0x0a;
 
-/** On disk when it resolves. A line that was cut short when somebody was killed is ended first, so that it spoils no other. */
+/**
+ * On disk when it resolves. A line that was cut short when somebody was killed is ended first, so that it spoils no other; a file
+ * that was removed meanwhile is made again.
+ */
 export async function appendLines(path: string, lines: readonly string[]): Promise<void> {
-  if (lines.length === 0) return;
+  while (lines.length > 0 && !(await tryToAppend(path, lines)));
+}
+
+async function tryToAppend(path: string, lines: readonly string[]): Promise<boolean> {
   const file = await open(path, "a+");
   try {
     const { size } = await file.stat();
@@ -35,8 +43,19 @@ export async function appendLines(path: string, lines: readonly string[]): Promi
     const text = lines.map((line) => `${line}\n`).join("");
     await file.writeFile(last[0] === LINE_FEED ? text : `\n${text}`);
     await file.sync();
+    if (size === 0) await syncDirectory(dirname(path));
+    return (await file.stat()).nlink > 0;
   } finally {
     await file.close();
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
   }
 }
 
@@ -82,13 +101,4 @@ function errorMessage(payload: string): string {
   const error = parseOrText(payload);
   const isObject = typeof error === "object" && error !== null && "errorMessage" in error;
   return isObject ? String(error.errorMessage) : payload;
-}
-
-/** A streamed response need not be JSON. */
-function parseOrText(payload: string): unknown {
-  try {
-    return JSON.parse(payload);
-  } catch {
-    return payload;
-  }
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { parseOrText } from "../../../ops/json.ts";
 import type { FunctionConfiguration } from "../function.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { findExtensions, type Inspect, InvalidEntrypointError, makeCommand } from "../runtime/runtime-command.ts";
@@ -220,14 +221,6 @@ export class ExecutionEnvironment {
   #log(text: string): void {
     this.#tail?.append(text);
     this.#options.log(text);
-  }
-}
-
-function parseOrText(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
   }
 }
 
