@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after } from "node:test";
+import { COLLECTOR_OPTIONS } from "../src/collector/configuration.ts";
 import { formatOptionsTable } from "../src/ops/options.ts";
 import { PIGEON_OPTIONS } from "../src/pigeon/configuration.ts";
 import { ROOT } from "./helpers/program.ts";
@@ -22,7 +23,7 @@ const BLOCKS = [...readme.matchAll(/^```sh\n([\s\S]*?)^```\n(?:\n```text\n([\s\S
 
 /** What is not run as it stands: installing again under the running tests, the tests within the tests, staying for ever. */
 const INSTEAD: Readonly<Record<string, string>> = {
-  "npm ci && npm start": "npm start -- --once --s3-port 0 --lambda-port 0",
+  "npm ci && npm start": "npm start -- --once --s3-port 0 --lambda-port 0 --collector-port 0",
   "npm ci && npm test": "test -f package-lock.json",
 };
 
@@ -77,9 +78,7 @@ for (const { script, expected } of BLOCKS) {
   });
 }
 
-test("the table of variables is the configuration's", () => {
-  assert.ok(
-    readme.includes(formatOptionsTable(PIGEON_OPTIONS)),
-    `expected in the README:\n${formatOptionsTable(PIGEON_OPTIONS)}`,
-  );
+test("the tables of variables are the configurations'", () => {
+  for (const options of [PIGEON_OPTIONS, COLLECTOR_OPTIONS])
+    assert.ok(readme.includes(formatOptionsTable(options)), `expected in the README:\n${formatOptionsTable(options)}`);
 });

@@ -1,17 +1,19 @@
 import { makeBuildCommand } from "./build.ts";
+import { makeCollectorCommand } from "./collector.ts";
 import { makeDownCommand } from "./down.ts";
 import { makeEventCommand } from "./event.ts";
 import { makePigeonInvokeCommand } from "./invoke.ts";
 import { makeCommand, runProgram } from "./program.ts";
 import { makeQueueCommand } from "./queue.ts";
 import { makeRedriveCommand } from "./redrive.ts";
+import { makeSendCommand } from "./send.ts";
 import { makeUpCommand } from "./up.ts";
 
 /** The program `pigeon`. */
 export async function pigeon(argv: readonly string[]): Promise<void> {
   const program = makeCommand(
     "pigeon",
-    "The bridge of a crash-ingestion pipeline: from S3 to RabbitMQ, on AWS Lambda.",
+    "A crash-ingestion pipeline: a collector, and the bridge from S3 to RabbitMQ on AWS Lambda.",
   );
   const commands = [
     makeBuildCommand(),
@@ -20,6 +22,8 @@ export async function pigeon(argv: readonly string[]): Promise<void> {
     makeQueueCommand(),
     makeRedriveCommand(),
     makeUpCommand(),
+    makeCollectorCommand(),
+    makeSendCommand(),
     makeDownCommand(),
   ];
   for (const command of commands) program.addCommand(command);

@@ -1,12 +1,11 @@
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { globSync, statSync } from "node:fs";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
 import { build } from "esbuild";
 import { zipSync } from "fflate";
 import { StackError } from "../ops/errors.ts";
+import { describeVersion } from "../ops/version.ts";
 
 /** The zip that goes to AWS. */
 export interface Artifact {
@@ -81,32 +80,5 @@ async function bundle(root: string): Promise<Uint8Array> {
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new StackError(`pigeon build: ${message}`, { cause });
-  }
-}
-
-/**
- * What was built, in the form of Dockerflow's version.json; BUILD_URL names the build where a service ran it.
- * https://github.com/mozilla-services/Dockerflow/blob/main/docs/version_object.md
- */
-async function describeVersion(root: string): Promise<Record<"source" | "version" | "commit" | "build", string>> {
-  const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as Record<string, unknown>;
-  const { version = "", repository = "" } = manifest;
-  const commit = await git(root, "rev-parse", "HEAD");
-  const changed = await git(root, "status", "--porcelain", "--untracked-files=no", "--", "src", "package.json");
-  return {
-    source: String(repository),
-    version: String(version),
-    commit: changed === "" || commit === "" ? commit : `${commit} with changes`,
-    build: process.env.BUILD_URL ?? "",
-  };
-}
-
-/** Empty where there is no repository. */
-async function git(root: string, ...command: string[]): Promise<string> {
-  try {
-    const { stdout } = await promisify(execFile)("git", ["-C", root, ...command], { timeout: 10_000 });
-    return stdout.trim();
-  } catch {
-    return "";
   }
 }

@@ -1,16 +1,20 @@
 /**
- * The pipeline on one machine: an object put into the local S3 makes the built zip run in the local Lambda, which publishes
+ * The pipeline on one machine: a crash report that the collector saves in the local S3 makes the built zip run in the local Lambda, which publishes
  * to a real RabbitMQ. What it started it stops, in reverse order; what fails on the way is named.
  */
+import { randomUUID } from "node:crypto";
 import { watch } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { type Collector, startCollector } from "../collector/collector.ts";
+import { readCollectorConfiguration } from "../collector/configuration.ts";
 import { StackError } from "../ops/errors.ts";
+import { makeLog } from "../ops/log.ts";
+import { readVersion } from "../ops/version.ts";
 import { readPigeonConfiguration } from "../pigeon/configuration.ts";
 import type { ThrottledQueue } from "../pigeon/throttle.ts";
 import type { BrokerAddress } from "../queue/broker-address.ts";
 import { Queues } from "../queue/queues.ts";
-import { CrashStore } from "../storage/crash-store.ts";
 import { buildArtifact } from "./artifact.ts";
 import { stopBroker } from "./broker/broker.ts";
 import { brokerDirectory, provideBroker, ROOT, readDevelopmentEnvironment, stateDirectory } from "./development.ts";
@@ -30,16 +34,20 @@ import { claimPipeline } from "./running-pipeline.ts";
 import { startLocalS3 } from "./s3/server.ts";
 
 /** Ports that are taken when they are free and nobody asked for others. */
-const USUAL_PORTS = { s3: 9000, lambda: 9001 };
+const USUAL_PORTS = { s3: 9000, lambda: 9001, collector: 8000 };
 
 export interface PipelineOptions {
   readonly print: (line: string) => void;
   readonly s3Port?: number;
   readonly lambdaPort?: number;
+  readonly collectorPort?: number;
 }
 
 export interface Pipeline {
-  readonly store: CrashStore;
+  /** Of the collector's `/submit`. */
+  readonly submitUrl: string;
+  /** With this bearer token a report may choose its crash id. */
+  readonly uuidToken: string;
   readonly queues: Queues;
   readonly configuredQueues: readonly ThrottledQueue[];
   /** Resolves with the result of the next invocation that ends. */
@@ -79,15 +87,21 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     startLambdaApi([{ lambda, events }], port),
   );
   stack.defer(() => api.stop());
-  const { endpoint, store } = await startBucket(stack, options, { fn, triggers, events });
+  const endpoint = await startBucket(stack, options, { fn, triggers, events });
+  const uuidToken = randomUUID();
+  const collector = await usualOrFree(options.collectorPort, USUAL_PORTS.collector, (port) =>
+    startDevelopmentCollector(endpoint, port, uuidToken),
+  );
+  stack.defer(() => collector.stop());
   stack.defer(rebuildOnChange(lambda, print));
   const started = stack.move();
   return {
-    store,
+    submitUrl: `${collector.url}/submit`,
+    uuidToken,
     queues,
     configuredQueues,
     nextInvocation: () => new Promise((resolve) => waiting.push(resolve)),
-    description: describe(endpoint, api.url, address, kept),
+    description: describe(collector.url, endpoint, api.url, address, kept),
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
 }
@@ -113,7 +127,7 @@ async function startBucket(
   stack: AsyncDisposableStack,
   { print, s3Port }: PipelineOptions,
   notified: NotifiedFunction,
-): Promise<{ endpoint: string; store: CrashStore }> {
+): Promise<string> {
   const directory = join(stateDirectory(), "s3");
   await mkdir(directory, { recursive: true });
   const notify = makeNotify([notified]);
@@ -123,10 +137,22 @@ async function startBucket(
   );
   stack.use(s3);
   print(`S3 is ready on ${s3.endpoint}`);
-  const store = new CrashStore({ bucket: BUCKET, region: REGION, endpoint: s3.endpoint });
-  stack.defer(() => store.close());
   await makeBuckets(s3.endpoint, REGION, [notified]);
-  return { endpoint: s3.endpoint, store };
+  return s3.endpoint;
+}
+
+/** The collector with its defaults, a spool under the state directory, and the local S3. */
+async function startDevelopmentCollector(endpoint: string, port: number, uuidToken: string): Promise<Collector> {
+  const configuration = readCollectorConfiguration({
+    ...process.env,
+    COLLECTOR_PORT: String(port),
+    COLLECTOR_BUCKET: BUCKET,
+    COLLECTOR_REGION: REGION,
+    COLLECTOR_S3_ENDPOINT: endpoint,
+    COLLECTOR_SPOOL: join(stateDirectory(), "spool"),
+    COLLECTOR_UUID_TOKEN: uuidToken,
+  });
+  return startCollector({ configuration, log: makeLog("collector"), version: await readVersion(ROOT) });
 }
 
 /** The port asked for; else the usual one if it is free, else any. */
@@ -161,10 +187,17 @@ function rebuildOnChange(lambda: LocalLambda, print: (line: string) => void): ()
   );
 }
 
-function describe(s3: string, lambda: string, broker: BrokerAddress, kept: readonly string[]): string {
+function describe(
+  collector: string,
+  s3: string,
+  lambda: string,
+  broker: BrokerAddress,
+  kept: readonly string[],
+): string {
   return [
     "",
     "The pipeline is up; Ctrl-C stops it. Changes of src/ are built and taken over.",
+    `  collector ${collector}/submit`,
     `  S3        ${s3}  bucket ${BUCKET}, any credentials, path style`,
     `  Lambda    ${lambda}  function pigeon`,
     `  RabbitMQ  ${broker.nodes.map(({ host, port }) => `${host}:${port}`).join(", ")}`,

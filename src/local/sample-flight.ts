@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { parseCrashId } from "../crash/crash-id.ts";
-import { rawCrashKey } from "../crash/keys.ts";
 import { StackError } from "../ops/errors.ts";
 import { passesThrottle } from "../pigeon/throttle.ts";
+import { postReport } from "./crash-client.ts";
 import type { Pipeline } from "./pipeline.ts";
 
 /** The crash of the story. */
@@ -18,7 +18,7 @@ const POLL = 50;
 /** How many items of a queue are printed. */
 const SHOWN_ITEMS = 10;
 
-/** Puts a raw crash into S3 and follows it to the queue, printing each hop. Rejects with a StackError that names the hop where it stuck. */
+/** Posts a crash report and follows it to the queue, printing each hop. Rejects with a StackError that names the hop where it stuck. */
 export async function flySample(pipeline: Pipeline, print: (line: string) => void): Promise<void> {
   const id = parseCrashId(SAMPLE_ID);
   if (id === undefined) throw new TypeError(`${SAMPLE_ID} is no crash id`);
@@ -27,10 +27,12 @@ export async function flySample(pipeline: Pipeline, print: (line: string) => voi
   const queue = first.name;
   const before = await pipeline.queues.count(queue);
   const invocation = pipeline.nextInvocation();
-  print(`putting ${rawCrashKey(id)} into S3`);
-  const rawCrash = { ProductName: "Sample", Version: "1.0", uuid: id };
-  const dumps = new Map([["upload_file_minidump", SAMPLE_DUMP]]);
-  await hop("S3: the raw crash is not stored", pipeline.store.save(id, { rawCrash, dumps }));
+  print(`posting a crash report to ${pipeline.submitUrl}`);
+  const annotations = { ProductName: "Sample", Version: "1.0", uuid: id };
+  const dumps = new Map([["upload_file_minidump", new Blob([SAMPLE_DUMP])]]);
+  const posting = postReport(pipeline.submitUrl, { annotations, dumps }, { token: pipeline.uuidToken });
+  const { status, text } = await hop("the collector: the report is not taken", posting);
+  if (text !== `CrashID=bp-${id}`) throw new StackError(`the sample stuck at the collector: ${status} ${text}`);
   const result = await hop("Lambda: the function was not invoked to its end", invocation);
   if (result.functionError !== undefined)
     throw new StackError(`the sample stuck at Lambda: the function failed with ${result.payload}`);
@@ -38,6 +40,7 @@ export async function flySample(pipeline: Pipeline, print: (line: string) => voi
     throw new StackError(
       `the sample stuck at RabbitMQ: nothing arrived in ${queue}: its throttle is ${first.throttle}`,
     );
+  print(text);
   await hop(`RabbitMQ: nothing arrived in ${queue}`, arrival(pipeline, queue, before));
   for (const { name } of pipeline.configuredQueues) {
     print(`${name}: ${await pipeline.queues.count(name)} items`);

@@ -10,7 +10,7 @@ import { BackgroundProgram } from "../helpers/background.ts";
 import { ROOT, run } from "../helpers/program.ts";
 
 const SAMPLE = "00007bd0-2d1c-4865-af09-80bc00180313";
-const FREE = ["--s3-port", "0", "--lambda-port", "0"];
+const FREE = ["--s3-port", "0", "--lambda-port", "0", "--collector-port", "0"];
 
 /** The variables of a pipeline of the test's own: queue and state directory. */
 function ownPipeline(t: TestContext): { queue: string; env: Record<string, string> } {
@@ -28,7 +28,7 @@ test("--once prints every hop and ends when the sample has arrived", async (t) =
     /^built dist\/pigeon\.zip: \d+ bytes, sha256 [0-9a-f]{64}$/,
     /^nodejs24\.x: Node\.js v24\.\d+\.\d+, aws-lambda-ric 4\.0\.2 with /,
     /^S3 is ready on http:\/\/127\.0\.0\.1:\d+$/,
-    new RegExp(`^putting v2/raw_crash/000/20180313/${SAMPLE} into S3$`),
+    /^posting a crash report to http:\/\/127\.0\.0\.1:\d+\/submit$/,
     /^INIT_START /,
     /^START RequestId: /,
     /"msg":"number of records: 1"/,
@@ -39,6 +39,7 @@ test("--once prints every hop and ends when the sample has arrived", async (t) =
     /^MONITORING\|\d+\|1\|count\|socorro\.pigeon\.published\|#env:test$/,
     /^END RequestId: /,
     /^REPORT RequestId: .*\tInit Duration: [\d.]+ ms\t$/,
+    new RegExp(`^CrashID=bp-${SAMPLE}$`),
     new RegExp(`^${queue}: 1 items$`),
     new RegExp(`^item: ${SAMPLE}$`),
   ];
