@@ -85,11 +85,13 @@ async function checkStore(store: CrashStore, spool: Spool | undefined, log: Log)
 }
 
 function makeServer(configuration: CollectorConfiguration, context: SubmissionContext): FastifyInstance {
+  const requestTimeout = configuration.requestSeconds * 1000;
   const app = Fastify({
     logger: false,
     forceCloseConnections: "idle",
-    requestTimeout: configuration.requestSeconds * 1000,
-    http: { connectionsCheckingInterval: TIMEOUT_CHECK },
+    requestTimeout,
+    // Node.js takes the larger of both limits for the whole request.
+    http: { connectionsCheckingInterval: TIMEOUT_CHECK, headersTimeout: requestTimeout },
   });
   // The body is read by whoever takes the submission, as it comes.
   app.removeAllContentTypeParsers();

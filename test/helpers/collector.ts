@@ -3,18 +3,22 @@ import { readdirSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import type { S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import type { S3Event } from "aws-lambda";
 import { type Collector, startCollector } from "../../src/collector/collector.ts";
 import { readCollectorConfiguration } from "../../src/collector/configuration.ts";
-import { startLocalS3 } from "../../src/local/s3/server.ts";
+import { type LocalS3, startLocalS3 } from "../../src/local/s3/server.ts";
 import { CrashStore } from "../../src/storage/crash-store.ts";
 import { makeFolder } from "./function-zip.ts";
 import { BOUNDARY } from "./multipart.ts";
-import { makeClient } from "./s3.ts";
+import { makeClient, notifyAll } from "./s3.ts";
 
 /** A collector and the real S3 API behind it, both in this process. */
 export interface ServedCollector {
   readonly collector: Collector;
+  readonly s3: LocalS3;
+  /** What S3 has told of: name and key of each event. */
+  readonly events: readonly string[];
   readonly client: S3Client;
   readonly bucket: string;
   /** Where reports are received and spooled. */
@@ -23,6 +27,8 @@ export interface ServedCollector {
   readonly log: readonly string[];
   submit(body: Uint8Array, options?: SubmitOptions): Promise<Answer>;
   get(path: string): Promise<Answer>;
+  /** An object of the bucket, as text. */
+  read(key: string): Promise<string>;
 }
 
 export interface SubmitOptions {
@@ -46,11 +52,17 @@ export async function serveCollector(
 ): Promise<ServedCollector> {
   const bucket = "crashes";
   const directory = makeFolder(t as TestContext);
-  const s3 = await startLocalS3({ directory: makeFolder(t as TestContext), notify: async () => {} });
+  const events: string[] = [];
+  const notify = async (_arn: string, event: S3Event): Promise<void> => {
+    for (const { eventName, s3: told } of event.Records) events.push(`${eventName} ${told.object.key}`);
+  };
+  const s3 = await startLocalS3({ directory: makeFolder(t as TestContext), notify });
   t.after(() => s3.stop());
   const store = new CrashStore({ bucket, region: "us-east-1", endpoint: s3.endpoint });
   await store.ensureBucket();
   store.close();
+  const client = makeClient(t as TestContext, s3);
+  await notifyAll(client, bucket);
   const spool = join(directory, "spool");
   const log: string[] = [];
   const collector = await startCollector({
@@ -67,11 +79,17 @@ export async function serveCollector(
   t.after(() => collector.stop());
   return {
     collector,
-    client: makeClient(t as TestContext, s3),
+    s3,
+    events,
+    client,
     bucket,
     spool,
     log,
     submit: (body, options) => post(collector.url, body, options),
+    read: async (key) => {
+      const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+      return (await Body?.transformToString()) ?? "";
+    },
     get: (path) =>
       post(collector.url, Buffer.alloc(0), { method: "GET", path, headers: { "content-type": undefined } }),
   };

@@ -11,6 +11,8 @@ export interface Proxy {
   cut(): void;
   /** From now on nothing passes any more in either direction, without a word. */
   blackHole(): void;
+  /** Ends every link, and every new one, with a reset. */
+  goAway(): void;
   /** What passes from now on is let through again; for new links. */
   heal(): void;
 }
@@ -19,9 +21,11 @@ export interface Proxy {
 export async function startProxy(t: TestContext, port: number): Promise<Proxy> {
   const links = new Set<Socket>();
   let silent = false;
+  let isAway = false;
   let connections = 0;
   const server = createServer((client) => {
     connections++;
+    if (isAway) return void client.on("error", () => {}).resetAndDestroy();
     const upstream = connect(port, "127.0.0.1");
     for (const socket of [client, upstream]) {
       links.add(socket);
@@ -53,8 +57,13 @@ export async function startProxy(t: TestContext, port: number): Promise<Proxy> {
     blackHole: () => {
       silent = true;
     },
+    goAway: () => {
+      isAway = true;
+      cut();
+    },
     heal: () => {
       silent = false;
+      isAway = false;
     },
   };
 }
