@@ -1,10 +1,13 @@
 import type { TestContext } from "node:test";
 import {
+  CreateBucketCommand,
   GetObjectCommand,
   ListObjectsV2Command,
   PutBucketNotificationConfigurationCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
+import { startLocalS3 } from "../../src/local/s3/server.ts";
+import { makeFolder } from "./function-zip.ts";
 
 /** A client of the local S3, closed after the test. */
 export function makeClient(t: TestContext, { endpoint }: { readonly endpoint: string }): S3Client {
@@ -31,4 +34,22 @@ export async function objectKeys(client: S3Client, bucket: string): Promise<Reco
     return [Key, (await Body?.transformToString()) ?? ""] as const;
   });
   return Object.fromEntries(await Promise.all(entries));
+}
+
+/** The local S3 with one bucket, for tests that know it by its endpoint only. Stopped after the test. */
+export async function startBucket(
+  t: TestContext,
+  bucket: string,
+): Promise<{ readonly endpoint: string; read(key: string): Promise<string> }> {
+  const s3 = await startLocalS3({ directory: makeFolder(t), notify: async () => {} });
+  t.after(() => s3.stop());
+  const client = makeClient(t, s3);
+  await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  return {
+    endpoint: s3.endpoint,
+    read: async (key) => {
+      const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+      return (await Body?.transformToString()) ?? "";
+    },
+  };
 }
