@@ -1,9 +1,12 @@
-import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { TestContext } from "node:test";
 import { promisify } from "node:util";
 import { ROOT } from "./program.ts";
+import { until } from "./until.ts";
 
 const run = promisify(execFile);
 
@@ -54,6 +57,9 @@ export async function compileMinidumpUpload(folder: string): Promise<string> {
   return program;
 }
 
+/** Where settings.dat has its options; bytes. */
+const OPTIONS_OFFSET = 8;
+
 /** Crashpad's folder of reports. */
 export class CrashpadDatabase {
   readonly directory: string;
@@ -69,10 +75,80 @@ export class CrashpadDatabase {
 
   /** The minidumps that were uploaded, or given up. */
   get completed(): Buffer[] {
-    const folder = join(this.directory, "completed");
+    return this.#dumps("completed");
+  }
+
+  /** The minidumps that are to be uploaded. */
+  get pending(): Buffer[] {
+    return this.#dumps("pending");
+  }
+
+  /** A browser has its own idea of that. */
+  allowUploads(): void {
+    const path = join(this.directory, "settings.dat");
+    const settings = readFileSync(path);
+    settings.writeUInt32LE(settings.readUInt32LE(OPTIONS_OFFSET) | 1, OPTIONS_OFFSET);
+    writeFileSync(path, settings);
+  }
+
+  #dumps(state: "pending" | "completed"): Buffer[] {
+    const folder = join(this.directory, state);
     return readdirSync(folder)
       .filter((name) => name.endsWith(".dmp"))
       .map((name) => readFileSync(join(folder, name)));
+  }
+}
+
+/** Debian's Chromium, if it is installed. */
+export function findChromium(): string | undefined {
+  return existsSync("/usr/bin/chromium") ? "/usr/bin/chromium" : undefined;
+}
+
+/** Lets a page of headless Chromium crash; resolves when its minidump is in the database, not yet uploaded. */
+export async function crashChromium(
+  t: Pick<TestContext, "after">,
+  chromium: string,
+  database: CrashpadDatabase,
+): Promise<void> {
+  const profile = `${database.directory}-profile`;
+  const args = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+  ];
+  args.push("--disable-background-networking", "--disable-component-update", `--user-data-dir=${profile}`);
+  args.push("--enable-crash-reporter", "--remote-debugging-port=0", "about:blank");
+  const env = { ...process.env, BREAKPAD_DUMP_LOCATION: database.directory };
+  const browser = spawn(chromium, args, { env, stdio: ["ignore", "ignore", "pipe"], detached: true });
+  const closed = once(browser, "close");
+  t.after(async () => {
+    process.kill(-(browser.pid as number), "SIGKILL");
+    await closed;
+  });
+  let output = "";
+  browser.stderr.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+  });
+  const [, debugging] = await until("Chromium listens", () => /listening on ws:\/\/([^/]+)\//.exec(output), LIMIT);
+  await fetch(`http://${debugging}/json/new?chrome://crash`, { method: "PUT" });
+  await until("the minidump is written", () => database.pending.length > 0, LIMIT);
+}
+
+/** Lets the handler upload what is pending; it is stopped when all is done with. */
+export async function uploadPending(handler: string, database: CrashpadDatabase, url: string): Promise<void> {
+  database.allowUploads();
+  const args = [`--database=${database.directory}`, `--url=${url}`, "--no-rate-limit"];
+  args.push("--initial-client-fd=3", "--shared-client-connection");
+  const child = spawn(handler, args, { stdio: ["ignore", "ignore", "ignore", "pipe"] });
+  const closed = once(child, "close");
+  try {
+    await until("everything is uploaded", () => database.pending.length === 0, LIMIT);
+  } finally {
+    child.kill("SIGKILL");
+    await closed;
   }
 }
 

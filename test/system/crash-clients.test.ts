@@ -13,8 +13,11 @@ import {
   compileCrash,
   compileMinidumpUpload,
   crash,
+  crashChromium,
+  findChromium,
   findCrashpadHandler,
   installCrashClients,
+  uploadPending,
 } from "../helpers/crash-clients.ts";
 import { run } from "../helpers/program.ts";
 import { until } from "../helpers/until.ts";
@@ -88,6 +91,20 @@ test("Crashpad's handler: a program crashes, and its minidump is in S3 byte for 
     await assertRawCrash(pipeline, id, { ProductName: "Crashing", Version: "1.2.3" });
   }
 });
+
+const chromium = findChromium();
+if (chromium !== undefined)
+  test("Chromium: a page crashes, and the handler's minidump of it is in S3", async (t) => {
+    const pipeline = await startPipeline(t);
+    const database = new CrashpadDatabase(mkdtempSync(join(pipeline.folder, "db-")));
+    await crashChromium(t, chromium, database);
+    await uploadPending(findCrashpadHandler(), database, pipeline.submitUrl);
+    const id = await pipeline.nextId();
+    const [dump] = database.completed;
+    assert.ok(dump !== undefined && (await pipeline.read(`v1/dump/${id}`)).equals(dump), "byte for byte");
+    const { ptype, prod, ver } = JSON.parse((await pipeline.read(rawCrashKey(id))).toString());
+    assert.deepEqual([ptype, typeof prod, typeof ver], ["renderer", "string", "string"]);
+  });
 
 test("Breakpad's minidump_upload, and pigeon send", async (t) => {
   const pipeline = await startPipeline(t);
