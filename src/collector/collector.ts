@@ -13,7 +13,7 @@ import type { CollectorConfiguration } from "./configuration.ts";
 import { addHealthRoutes } from "./health.ts";
 import { Keeper } from "./keeper.ts";
 import { makeCollectorMetrics } from "./metrics.ts";
-import { ClientGoneError, RefusalError } from "./refusal.ts";
+import { ClientGoneError, malformed, RefusalError } from "./refusal.ts";
 import { Spool } from "./spool.ts";
 import { type SubmissionContext, takeSubmission } from "./submission.ts";
 import { readRules } from "./throttle/rule-file.ts";
@@ -48,9 +48,10 @@ export async function startCollector({ configuration, log, version }: CollectorO
   await using stack = new AsyncDisposableStack();
   const rules = await readRules(configuration.rules);
   const { bucket, region, endpoint } = configuration;
-  const store = new CrashStore({ bucket, region, endpoint, attempts: 1 });
+  const store = new CrashStore({ bucket, region, endpoint });
   stack.defer(() => store.close());
-  const spool = configuration.spool === undefined ? undefined : await Spool.open(configuration.spool);
+  const spool = configuration.spool === undefined ? undefined : await Spool.open(configuration.spool, log);
+  stack.defer(async () => spool?.close());
   await checkStore(store, spool, log);
   const metrics = makeCollectorMetrics();
   const { saveAttempts: attempts, saveSeconds: seconds } = configuration;
@@ -69,7 +70,15 @@ export async function startCollector({ configuration, log, version }: CollectorO
     },
   });
   addHealthRoutes(app, { store, spool, metrics, version });
-  stack.defer(() => closeWithin(STOP_PATIENCE, app));
+  let isStopping = false;
+  // A client that keeps its connection would keep the collector.
+  app.addHook("onSend", async (_request, reply) => {
+    if (isStopping) reply.header("connection", "close");
+  });
+  stack.defer(async () => {
+    isStopping = true;
+    await closeWithin(STOP_PATIENCE, app);
+  });
   const url = await listen(app, configuration);
   const started = stack.move();
   return { url, stop: () => started.disposeAsync() };
@@ -97,6 +106,14 @@ function makeServer(configuration: CollectorConfiguration, context: SubmissionCo
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
   app.post("/submit", (request, reply) => submit(request, reply, context, configuration.mostRequests));
+  app.setErrorHandler((error, request, reply) => {
+    request.raw.resume();
+    reply.type("text/plain");
+    // A Content-Type that is none.
+    if (Object(error).code === "FST_ERR_CTP_INVALID_MEDIA_TYPE")
+      return answerFailure(malformed("wrong_content_type"), reply, context);
+    return answerFailure(error, reply, context);
+  });
   app.options("/submit", (_request, reply) => reply.header("allow", "POST").send(""));
   app.route({
     method: ["GET", "PUT", "DELETE", "PATCH"],
@@ -113,7 +130,7 @@ async function submit(
   context: SubmissionContext,
   mostRequests: number,
 ): Promise<FastifyReply> {
-  const { metrics, log } = context;
+  const { metrics } = context;
   reply.type("text/plain");
   const { values } = await metrics.in_flight.get();
   if ((values[0]?.value ?? 0) >= mostRequests) {
@@ -126,23 +143,27 @@ async function submit(
   try {
     return reply.send(await takeSubmission(raw, context));
   } catch (error) {
-    if (error instanceof RefusalError) {
-      metrics.refused.inc({ reason: error.reason });
-      log("info", `refused: ${error.reason}`);
-      return reply.code(error.status).send(error.message);
-    }
-    if (error instanceof ClientGoneError) {
-      metrics.client_gone.inc();
-      log("info", "a client has gone before its report was read");
-      return reply.code(400).send(""); // nobody reads it
-    }
-    metrics.failed.inc();
-    log("error", error instanceof Error ? `${error.name}: ${error.message}` : String(error));
-    return reply.code(500).send("");
+    return answerFailure(error, reply, context);
   } finally {
     metrics.in_flight.dec();
     end();
   }
+}
+
+function answerFailure(error: unknown, reply: FastifyReply, { metrics, log }: SubmissionContext): FastifyReply {
+  if (error instanceof RefusalError) {
+    metrics.refused.inc({ reason: error.reason });
+    log("info", `refused: ${error.reason}`);
+    return reply.code(error.status).send(error.message);
+  }
+  if (error instanceof ClientGoneError) {
+    metrics.client_gone.inc();
+    log("info", "a client has gone before its report was read");
+    return reply.code(400).send(""); // nobody reads it
+  }
+  metrics.failed.inc();
+  log("error", error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+  return reply.code(500).send("");
 }
 
 async function listen(app: FastifyInstance, { host, port }: CollectorConfiguration): Promise<string> {

@@ -24,19 +24,24 @@ const BACKOFF = { first: 200, most: 5000 };
 /** Between two looks at whether S3 takes what is spooled; ms. */
 const REPLAY_PAUSE = 2000;
 
+/** How much longer a spooled report may take than one whose client waits. */
+const REPLAY_PATIENCE = 10;
+
 /**
- * Keeps reports safe: in S3, or in the spool while S3 does not take them. While anything is spooled, what comes is spooled too,
- * so that a client need not wait for an S3 that is known to be away.
+ * Keeps reports safe: in S3, or in the spool while S3 does not take them. What comes while S3 is known to be away is spooled at
+ * once, so that no client waits for it.
  */
 export class Keeper {
   readonly #options: KeeperOptions;
   readonly #stopping = new AbortController();
   #replaying: Promise<void> = Promise.resolve();
+  #isAway: boolean;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
     const { spool, metrics } = options;
     metrics.spool_reports.set(spool?.size ?? 0);
+    this.#isAway = (spool?.size ?? 0) > 0;
     if (spool !== undefined) this.#replaying = this.#replayUntilStopped(spool);
   }
 
@@ -52,15 +57,17 @@ export class Keeper {
   /** Resolves when the report is safe; rejects when it is nowhere. `folder` has its dumps. */
   async keep(folder: string, id: CrashId, objects: CrashObjects): Promise<void> {
     const { spool, metrics, log } = this.#options;
-    if (spool === undefined || spool.size === 0) {
+    if (!this.#isAway) {
       try {
         return await this.#saveWithRetries(id, objects);
       } catch (error) {
         metrics.save_failed.inc();
         log("error", `${id}: not saved: ${error instanceof Error ? error.message : error}`);
         if (spool === undefined) throw error;
+        this.#isAway = true;
       }
     }
+    if (spool === undefined) throw new TypeError("S3 cannot be away without a spool");
     await spool.keep(folder, id, objects);
     metrics.spooled.inc();
     metrics.spool_reports.set(spool.size);
@@ -75,11 +82,14 @@ export class Keeper {
 
   async #saveWithRetries(id: CrashId, objects: CrashObjects): Promise<void> {
     const { store, metrics, attempts, seconds } = this.#options;
+    const deadline = Date.now() + seconds * 1000;
     const limit = AbortSignal.timeout(seconds * 1000);
     const end = metrics.save_seconds.startTimer();
     for (let attempt = 1, pause = BACKOFF.first; ; attempt++, pause = Math.min(2 * pause, BACKOFF.most)) {
       try {
-        await store.save(id, objects, limit);
+        // An S3 that does not answer leaves time for another attempt.
+        const rest = Math.max(1, deadline - Date.now());
+        await store.save(id, objects, AbortSignal.timeout(attempt < attempts ? Math.ceil(rest / 2) : rest));
         metrics.saved.inc();
         end();
         return;
@@ -95,18 +105,22 @@ export class Keeper {
     const { store, metrics, log, seconds } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      if (spool.size > 0)
-        try {
-          const saved = await spool.replay(async (id, objects) => {
-            signal.throwIfAborted();
-            await store.save(id, objects, AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]));
-            metrics.saved.inc();
-          });
-          log("info", `saved ${saved} spooled reports`);
-        } catch (error) {
-          if (!signal.aborted)
-            log("error", `${spool.size} spooled reports still wait: ${error instanceof Error ? error.message : error}`);
-        }
+      if (spool.size > 0) {
+        const { isTaken, last } = await spool.replay(async (id, objects) => {
+          signal.throwIfAborted();
+          await store.save(
+            id,
+            objects,
+            AbortSignal.any([signal, AbortSignal.timeout(REPLAY_PATIENCE * seconds * 1000)]),
+          );
+          metrics.saved.inc();
+          this.#isAway = false;
+          log("info", `${id}: saved from the spool`);
+        });
+        this.#isAway = !isTaken;
+        if (last !== undefined && !signal.aborted)
+          log("error", `${spool.size} spooled reports still wait: ${last instanceof Error ? last.message : last}`);
+      } else this.#isAway = false;
       metrics.spool_reports.set(spool.size);
       await delay(REPLAY_PAUSE, undefined, { signal }).catch(() => {});
     }

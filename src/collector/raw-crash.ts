@@ -6,6 +6,7 @@ export interface RawCrashContext {
   readonly received: Date;
   /** The rule that decided. */
   readonly rule: string;
+  readonly result: "accept" | "defer";
   readonly userAgent: string | undefined;
   /** What the collector has to say beyond the report's own notes. */
   readonly notes: readonly string[];
@@ -24,6 +25,7 @@ export function makeRawCrash(report: CrashReport, context: RawCrashContext): Rec
       payload: report.payload,
       payload_compressed: report.isCompressed ? "1" : "0",
       payload_size: report.size,
+      throttle_result: context.result,
       throttle_rule: context.rule,
       user_agent: context.userAgent ?? "",
     },

@@ -1,33 +1,55 @@
-import { mkdir, mkdtemp, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { access, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { CrashId } from "../crash/crash-id.ts";
+import { sync, writeSynced } from "../ops/durable.ts";
 import { StackError } from "../ops/errors.ts";
+import type { Log } from "../ops/log.ts";
+import { claim } from "../ops/process-claim.ts";
 import type { CrashObjects, DumpSource } from "../storage/crash-store.ts";
+
+/** A kept report's folder: when it came, its number, its id. */
+const KEPT = /^\d{15}-\d{9}-[0-9a-f-]{36}$/;
+
+/** Reports in a row that S3 does not take, after which it is away. */
+const MOST_FAILURES = 3;
 
 /**
  * Reports that S3 did not take, on disk until it does. DIRECTORY/incoming has a folder for each report that is being received,
  * which the next start removes; DIRECTORY/kept one for each that is kept, named so that they sort as they came:
- * `crash.json` (id, raw crash, sizes of the dumps), and the dumps by their names.
+ * `crash.json` (id, raw crash, sizes of the dumps), and the dumps by their names; DIRECTORY/broken those that cannot be read.
+ * One process at a time has the directory.
  */
 export class Spool {
   readonly #directory: string;
+  readonly #log: Log;
+  readonly #release: () => Promise<void>;
   #kept: number;
   #sequence = 0;
 
-  private constructor(directory: string, kept: number) {
+  private constructor(directory: string, kept: number, log: Log, release: () => Promise<void>) {
     this.#directory = directory;
     this.#kept = kept;
+    this.#log = log;
+    this.#release = release;
   }
 
-  static async open(directory: string): Promise<Spool> {
+  /** Rejects with a StackError when the directory is not usable, or another process has it. */
+  static async open(directory: string, log: Log): Promise<Spool> {
     try {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      const lock = join(directory, "lock");
+      const release = await claim(lock, (pid) => `another collector (process ${pid}) has it`);
       await rm(join(directory, "incoming"), { recursive: true, force: true });
-      await mkdir(join(directory, "incoming"), { recursive: true, mode: 0o700 });
-      await mkdir(join(directory, "kept"), { recursive: true, mode: 0o700 });
-      return new Spool(directory, (await readdir(join(directory, "kept"))).length);
+      for (const name of ["incoming", "kept", "broken"])
+        await mkdir(join(directory, name), { recursive: true, mode: 0o700 });
+      return new Spool(directory, (await listKept(directory)).length, log, release);
     } catch (cause) {
       throw new StackError(`spool ${directory}: ${cause instanceof Error ? cause.message : cause}`, { cause });
     }
+  }
+
+  async close(): Promise<void> {
+    await this.#release();
   }
 
   /** Reports that are kept. */
@@ -54,22 +76,50 @@ export class Spool {
   }
 
   /**
-   * Hands every kept report to `save`, the oldest first, and removes each that was saved. Stops at the first that is not.
-   * @returns how many were saved
+   * Hands every kept report to `save`, the oldest first, and removes each that was saved. One that S3 does not take lets the next
+   * ones pass; several in a row end it.
+   * @returns whether S3 has taken the last one, and what it said of the others
    */
-  async replay(save: (id: CrashId, objects: CrashObjects) => Promise<void>): Promise<number> {
-    const kept = join(this.#directory, "kept");
-    let saved = 0;
-    for (const name of (await readdir(kept)).sort()) {
-      const folder = join(kept, name);
-      const { id, objects } = await readKept(folder);
-      await save(id, objects);
-      await rm(folder, { recursive: true });
-      this.#kept--;
-      saved++;
+  async replay(
+    save: (id: CrashId, objects: CrashObjects) => Promise<void>,
+  ): Promise<{ isTaken: boolean; last?: unknown }> {
+    let failures = 0;
+    let last: unknown;
+    for (const name of await listKept(this.#directory)) {
+      const folder = join(this.#directory, "kept", name);
+      const report = await readKept(folder).catch((error: unknown) => this.#setAside(name, error));
+      if (report === undefined) continue;
+      try {
+        await save(report.id, report.objects);
+        await this.#remove(name);
+        failures = 0;
+      } catch (error) {
+        last = error;
+        if (++failures >= MOST_FAILURES) break;
+      }
     }
-    return saved;
+    this.#kept = (await listKept(this.#directory)).length;
+    return { isTaken: failures === 0, last };
   }
+
+  /** At once for whoever looks; a kill in between leaves nothing half removed. */
+  async #remove(name: string): Promise<void> {
+    const gone = join(this.#directory, "incoming", name);
+    await rename(join(this.#directory, "kept", name), gone);
+    this.#kept--;
+    await rm(gone, { recursive: true });
+  }
+
+  async #setAside(name: string, error: unknown): Promise<undefined> {
+    const broken = join(this.#directory, "broken", name);
+    this.#log("error", `a spooled report cannot be read and lies in ${broken} now: ${error}`);
+    await rename(join(this.#directory, "kept", name), broken);
+  }
+}
+
+/** The oldest first. */
+async function listKept(directory: string): Promise<string[]> {
+  return (await readdir(join(directory, "kept"))).filter((name) => KEPT.test(name)).sort();
 }
 
 async function readKept(folder: string): Promise<{ id: CrashId; objects: CrashObjects }> {
@@ -80,28 +130,10 @@ async function readKept(folder: string): Promise<{ id: CrashId; objects: CrashOb
     dumps: Record<string, number>;
   };
   const files = Object.entries(dumps).map(([name, size]) => [name, { path: join(folder, name), size }] as const);
+  for (const [, { path }] of files) await access(path);
   return { id, objects: { rawCrash, dumps: new Map(files) } };
 }
 
 function sizeOf(dump: DumpSource): number {
   return dump instanceof Uint8Array ? dump.length : dump.size;
-}
-
-async function writeSynced(path: string, text: string): Promise<void> {
-  const file = await open(path, "w", 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function sync(path: string): Promise<void> {
-  const file = await open(path, "r");
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }

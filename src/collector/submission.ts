@@ -43,7 +43,7 @@ export async function takeSubmission(request: IncomingMessage, context: Submissi
     const id = wanted ?? makeCrashId(result, received);
     const notes = brokenRules.map((name) => `Throttle rule ${name} failed.`);
     const userAgent = request.headers["user-agent"];
-    const rawCrash = makeRawCrash(report, { id, received, rule, userAgent, notes });
+    const rawCrash = makeRawCrash(report, { id, received, rule, result, userAgent, notes });
     const dumps = new Map(report.dumps.map(({ name, path, size }) => [name, { path, size }]));
     await keeper.keep(folder, id, { rawCrash, dumps });
     log("info", `${id}: ${result} by rule ${rule}, ${report.dumps.length} dumps, ${report.size} bytes`);

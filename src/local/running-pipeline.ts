@@ -1,8 +1,8 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { claim, readClaimant } from "../ops/process-claim.ts";
 import { terminate } from "./broker/process.ts";
 import { stateDirectory } from "./development.ts";
-import { claim, readClaimant } from "./process-claim.ts";
 
 /** How long a pipeline may take to stop by itself: its longest invocation and the broker; ms. */
 const STOP_PATIENCE = 60_000;

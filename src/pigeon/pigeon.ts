@@ -3,7 +3,7 @@
  * confirmed makes the invocation fail, so that Lambda retries the event; a wrong configuration makes the start fail.
  */
 import type { Context, SQSBatchResponse } from "aws-lambda";
-import { makeLog } from "../ops/log.ts";
+import { flushOutput, makeLog } from "../ops/log.ts";
 import { makeCount, makeEmbeddedMetrics } from "../ops/metrics.ts";
 import { Publisher } from "../queue/publisher.ts";
 import { Account } from "./account.ts";
@@ -32,10 +32,14 @@ export async function handler(
 ): Promise<SQSBatchResponse | null> {
   const remaining = context.getRemainingTimeInMillis();
   const deadline = Date.now() + remaining - Math.min(MOST_RESERVE, remaining / 10);
-  return bridge(event, deadline, {
-    configuration,
-    log,
-    account: new Account(count, publishSummary),
-    publish: (messages, until) => publisher.publish(messages, until),
-  });
+  try {
+    return await bridge(event, deadline, {
+      configuration,
+      log,
+      account: new Account(count, publishSummary),
+      publish: (messages, until) => publisher.publish(messages, until),
+    });
+  } finally {
+    await flushOutput(deadline - Date.now());
+  }
 }

@@ -1,4 +1,5 @@
-import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
+import type { Readable } from "node:stream";
 import {
   CreateBucketCommand,
   DeleteObjectCommand,
@@ -16,8 +17,6 @@ export interface CrashStoreOptions {
   readonly region: string;
   /** For an S3 that is not AWS's, e.g. `http://127.0.0.1:9000`; any credentials do there. */
   readonly endpoint?: string | undefined;
-  /** How often the client sends a request that fails; default 3. */
-  readonly attempts?: number | undefined;
 }
 
 /** A dump's bytes, or the file that has them and its size in bytes. */
@@ -31,7 +30,7 @@ export interface CrashObjects {
   readonly dumps: ReadonlyMap<string, DumpSource>;
 }
 
-/** Larger dumps are sent in parts of this size, so that a link that breaks costs one part; bytes, at least S3's 5 MiB. */
+/** Larger dumps are sent in parts of this size, each of which the client sends again when it fails; bytes, at least S3's 5 MiB. */
 const PART_SIZE = 8 * 1024 * 1024;
 
 /** Milliseconds. */
@@ -42,9 +41,9 @@ export class CrashStore {
   readonly #bucket: string;
   readonly #client: S3Client;
 
-  constructor({ bucket, region, endpoint, attempts }: CrashStoreOptions) {
+  constructor({ bucket, region, endpoint }: CrashStoreOptions) {
     this.#bucket = bucket;
-    const common = { region, requestHandler: TIMEOUTS, ...(attempts === undefined ? {} : { maxAttempts: attempts }) };
+    const common = { region, requestHandler: TIMEOUTS };
     const local = {
       endpoint: endpoint ?? "",
       forcePathStyle: true,
@@ -97,11 +96,25 @@ export class CrashStore {
   async #putDump(key: string, dump: DumpSource, signal: AbortSignal | undefined): Promise<void> {
     const type = "application/octet-stream";
     if (dump instanceof Uint8Array) return this.#put(key, dump, type, signal);
-    if (dump.size <= PART_SIZE)
-      return this.#put(key, createReadStream(dump.path), type, signal, { ContentLength: dump.size });
+    const file = await open(dump.path).catch((cause: unknown) => {
+      throw this.#describe(key, cause);
+    });
+    try {
+      const body = file.createReadStream({ autoClose: false });
+      // The client may not be reading when it breaks.
+      body.on("error", () => {});
+      if (dump.size <= PART_SIZE) await this.#put(key, body, type, signal, { ContentLength: dump.size });
+      else await this.#upload(key, body, type, signal);
+      body.destroy();
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #upload(key: string, body: Readable, contentType: string, signal: AbortSignal | undefined): Promise<void> {
     const upload = new Upload({
       client: this.#client,
-      params: { Bucket: this.#bucket, Key: key, Body: createReadStream(dump.path), ContentType: type },
+      params: { Bucket: this.#bucket, Key: key, Body: body, ContentType: contentType },
       partSize: PART_SIZE,
       queueSize: 1,
     });
@@ -119,7 +132,7 @@ export class CrashStore {
 
   async #put(
     key: string,
-    body: string | Uint8Array | ReturnType<typeof createReadStream>,
+    body: string | Uint8Array | Readable,
     contentType: string,
     signal: AbortSignal | undefined,
     more: { readonly ContentLength?: number } = {},
@@ -135,8 +148,6 @@ export class CrashStore {
       await this.#client.send(command, optional(signal));
     } catch (cause) {
       throw this.#describe(key, cause);
-    } finally {
-      if (typeof body === "object" && "destroy" in body) body.destroy();
     }
   }
 

@@ -35,7 +35,8 @@ async function countObjects(): Promise<number> {
   return count;
 }
 
-async function assertStored(id: string, { annotations, dumps = {}, notes = [], payload }: Payload): Promise<void> {
+async function assertStored(id: string, wanted: Payload): Promise<void> {
+  const { annotations, dumps = {}, notes = [], payload, body, options } = wanted;
   const rawCrash = JSON.parse(await read(`v2/raw_crash/${id.slice(0, 3)}/20${id.slice(-6)}/${id}`));
   const { uuid, version, submitted_timestamp, metadata, ...stored } = rawCrash;
   assert.deepEqual(stored, annotations ?? { ProductName: "Firefox", Version: "60.0" });
@@ -44,6 +45,9 @@ async function assertStored(id: string, { annotations, dumps = {}, notes = [], p
   assert.deepEqual(Object.keys(rawCrash), Object.keys(rawCrash).sort());
   assert.deepEqual(metadata.collector_notes, notes);
   assert.equal(metadata.payload, payload ?? "multipart");
+  assert.equal(metadata.payload_size, body.length);
+  assert.equal(metadata.payload_compressed, /gzip/i.test(options?.headers?.["content-encoding"] ?? "") ? "1" : "0");
+  assert.deepEqual([metadata.throttle_rule, metadata.throttle_result], ["accept_everything", "accept"]);
   assert.deepEqual(JSON.parse(await read(`v1/dump_names/${id}`)), Object.keys(dumps).sort());
   for (const [name, body] of Object.entries(dumps)) {
     const key = name === "upload_file_minidump" ? "dump" : name;

@@ -327,6 +327,19 @@ const BAD: readonly Payload[] = [
     options: withType(`multipart/form-database; boundary=${BOUNDARY}`),
     answer: malformed("wrong_content_type"),
   },
+  ...["foo", "foo;bar", "/", "multipart"].map(
+    (type): Payload => ({
+      what: `the content type ${type}`,
+      body: plain,
+      options: withType(type),
+      answer: malformed("wrong_content_type"),
+    }),
+  ),
+  {
+    what: "JSON with more members than there may be",
+    body: multipart([jsonPart(Object.fromEntries(Array.from({ length: 501 }, (_, n) => [`a${n}`, ""])))]),
+    answer: [413, "Discarded=too_large"],
+  },
   { what: "no boundary", body: plain, options: withType("multipart/form-data"), answer: malformed("no_boundary") },
   {
     what: "an empty boundary",
@@ -399,7 +412,7 @@ const BAD: readonly Payload[] = [
       answer: malformed("invalid_json_value"),
     }),
   ),
-  ...["dump_names", "raw_crash", "processed_crash", "dump-_names", "", "..", "üü"].map(
+  ...["dump", "dump_names", "raw_crash", "processed_crash", "dump-_names", "", "..", "üü"].map(
     (name): Payload => ({
       what: `a dump named ${JSON.stringify(name)}`,
       body: multipart([product, version, dumpPart(name, "x")]),

@@ -6,9 +6,10 @@ import amqp, { type Channel, type ChannelModel } from "amqplib";
 import { control } from "../../src/local/broker/control.ts";
 import { findServer, THIS_MACHINE } from "../../src/local/broker/installation.ts";
 import { choosePorts } from "../../src/local/broker/ports.ts";
-import { isRunning, signal, terminate, untilReaped } from "../../src/local/broker/process.ts";
+import { signal, terminate, untilReaped } from "../../src/local/broker/process.ts";
 import { type ClusterMembership, startEpmd, startNode, stopNode } from "../../src/local/broker/rabbitmq-node.ts";
 import type { BrokerState } from "../../src/local/broker/state.ts";
+import { isRunning } from "../../src/ops/process.ts";
 import type { BrokerAddress, BrokerNode } from "../../src/queue/broker-address.ts";
 import { within } from "./until.ts";
 

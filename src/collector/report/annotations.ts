@@ -1,4 +1,4 @@
-import { malformed } from "../refusal.ts";
+import { malformed, tooLarge } from "../refusal.ts";
 
 /** Annotations that say who somebody is: they are removed, and the removal is noted. */
 const PRIVATE = ["Email", "TelemetryClientId", "TelemetryServerURL", "TelemetrySessionId"];
@@ -15,6 +15,12 @@ export class Annotations {
   readonly #notes = new Set<string>();
   #hasJson = false;
   #hasFields = false;
+  readonly #most: number;
+
+  /** `most`: annotations that there may be. */
+  constructor(most: number) {
+    this.#most = most;
+  }
 
   addField(name: string, value: string): void {
     this.#hasFields = true;
@@ -25,6 +31,7 @@ export class Annotations {
   /** Throws a RefusalError when the text is no JSON object of texts. */
   addJson(text: string): void {
     const members = Object.entries(parseObject(text));
+    if (members.length > this.#most) throw tooLarge();
     if (this.#hasJson) this.#notes.add("payload has more than one JSON part");
     this.#hasJson = true;
     this.#values.clear();

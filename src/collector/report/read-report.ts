@@ -27,10 +27,12 @@ export async function readReport(
   const received = new Meter(limits.bytes);
   const parts = new Parts(content, directory, limits);
   const leave = (): void => {
-    if (!request.complete) received.destroy(new ClientGoneError("the client has gone"));
+    // All that was sent may have come, and not yet be read: a request that is destroyed is never read to its end.
+    if (!request.readableEnded) received.destroy(new ClientGoneError("the client has gone"));
   };
   request.once("close", leave);
   try {
+    if (request.destroyed) leave();
     request.pipe(received);
     const decoders = content.isCompressed ? [createGunzip()] : [];
     await pipeline([received, ...decoders, new Meter(limits.bytes), parts.busboy]);
@@ -51,7 +53,7 @@ export async function readReport(
     };
   } catch (error) {
     await parts.abandon();
-    throw explain(parts.refusal ?? error);
+    throw explain(error);
   } finally {
     request.off("close", leave);
     request.unpipe(received);
@@ -78,10 +80,10 @@ class Meter extends Transform {
 
 /** The parts of one body: each is an annotation, JSON with annotations, or a dump. */
 class Parts {
-  readonly annotations = new Annotations();
+  readonly annotations: Annotations;
   readonly busboy: BusboyInstance;
   /** The first thing that was wrong; what comes after it is not looked at. */
-  refusal: RefusalError | undefined;
+  failure: unknown;
   readonly #directory: string;
   readonly #dumps = new Map<string, Promise<ReceivedDump>>();
   readonly #streams: Readable[] = [];
@@ -89,6 +91,7 @@ class Parts {
   #bytes = 0;
 
   constructor({ boundary }: Content, directory: string, limits: ReportLimits) {
+    this.annotations = new Annotations(limits.parts);
     this.#directory = directory;
     this.#annotationBytes = limits.annotationBytes;
     this.busboy = new Busboy({
@@ -106,14 +109,13 @@ class Parts {
       this.#attempt(() => this.#takeField(name ?? "", value, type, nameCut || valueCut)),
     );
     this.busboy.on("file", (name, stream) => this.#takeFile(name ?? "", stream));
-    this.busboy.on("partsLimit", () => this.#refuse(tooLarge()));
+    this.busboy.on("partsLimit", () => this.#fail(tooLarge()));
   }
 
   /** Every dump, when all are in their files. */
   async finish(): Promise<readonly ReceivedDump[]> {
-    const dumps = await Promise.all(this.#dumps.values());
-    if (this.refusal !== undefined) throw this.refusal;
-    return dumps;
+    if (this.failure !== undefined) throw this.failure;
+    return Promise.all(this.#dumps.values());
   }
 
   /** Resolves when no file is written to any more. */
@@ -135,29 +137,30 @@ class Parts {
     stream.on("error", () => {});
     this.#streams.push(stream);
     this.#attempt(() => {
-      if (this.refusal !== undefined) return void stream.resume();
+      if (this.failure !== undefined) return void stream.resume();
       const name = normalizeDumpName(field);
       if (this.#dumps.has(name)) throw malformed("invalid_payload_structure");
       const dump = writeDump(name, stream, join(this.#directory, name));
-      dump.catch(() => {}); // told by finish
+      dump.catch((error: unknown) => this.#fail(error));
       this.#dumps.set(name, dump);
     }, stream);
   }
 
   #attempt(take: () => void, stream?: Readable): void {
-    if (this.refusal !== undefined && stream === undefined) return;
+    if (this.failure !== undefined && stream === undefined) return;
     try {
       take();
     } catch (error) {
       if (!(error instanceof RefusalError)) throw error;
-      this.#refuse(error);
+      this.#fail(error);
       stream?.resume();
     }
   }
 
-  #refuse(refusal: RefusalError): void {
-    this.refusal ??= refusal;
-    this.busboy.destroy(refusal);
+  /** A parser that waits for somebody to take a part would wait for ever. */
+  #fail(error: unknown): void {
+    this.failure ??= error;
+    this.busboy.destroy(error instanceof Error ? error : new Error(String(error)));
   }
 }
 
@@ -186,13 +189,15 @@ function isText(type: string | undefined): boolean {
   return type === undefined || /^text\/plain\b/i.test(type);
 }
 
-/** What the parts of the machinery throw, in the words of a refusal. */
+/** The parser's words for a body that is not what it should be. */
+const STRUCTURE = /^(Unexpected end of multipart data|Part terminated early|Malformed part header|Multipart: )/;
+
+/** What the parts of the machinery throw, in the words of a refusal; what is wrong with this machine stays as it is. */
 function explain(error: unknown): unknown {
-  if (error instanceof RefusalError || error instanceof ClientGoneError) return error;
-  const { code = "", message = "" } = Object(error) as { readonly code?: string; readonly message?: string };
-  if (/^Z_|^ERR_ZLIB|^ERR_TRAILING_JUNK/.test(code) || code === "ERR_BUFFER_TOO_LARGE")
-    return malformed("bad_gzip", { cause: error });
-  if (/multipart|Part terminated|Malformed|boundary|form/i.test(message) || code === "ERR_STREAM_PREMATURE_CLOSE")
+  const { code = "", message = "", syscall } = Object(error) as Partial<NodeJS.ErrnoException>;
+  if (error instanceof RefusalError || error instanceof ClientGoneError || syscall !== undefined) return error;
+  if (/^Z_|^ERR_ZLIB|^ERR_TRAILING_JUNK/.test(code)) return malformed("bad_gzip", { cause: error });
+  if (STRUCTURE.test(message) || code === "ERR_STREAM_PREMATURE_CLOSE")
     return malformed("invalid_payload_structure", { cause: error });
   return error;
 }

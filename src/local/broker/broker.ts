@@ -1,11 +1,11 @@
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { isRunning } from "../../ops/process.ts";
 import { openConnection } from "./amqp-handshake.ts";
 import type { BrokerAddress } from "./broker-address.ts";
 import { hasDockerEngine, startContainer, stopContainer } from "./docker.ts";
 import { findProgram, findServer, installServer, type SearchPlaces, THIS_MACHINE } from "./installation.ts";
-import { isRunning } from "./process.ts";
 import { type NodeSetting, startNode, stopNode } from "./rabbitmq-node.ts";
 import { type BrokerState, readState, removeState, withLock, writeState } from "./state.ts";
 

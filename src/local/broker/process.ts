@@ -1,24 +1,8 @@
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { isRunning } from "../../ops/process.ts";
 
 /** Milliseconds between two looks at a process that is ending. */
 const POLL = 20;
-
-/** The command line of a running process; empty when there is none, or when it is a zombie. */
-export function commandLine(pid: number): string {
-  try {
-    if (process.platform === "linux") return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-    return execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" }).trim();
-  } catch {
-    return "";
-  }
-}
-
-/** Pids are used again: a process is ours only if its command line carries `mark`. */
-export function isRunning(pid: number | undefined, mark: string): pid is number {
-  return pid !== undefined && commandLine(pid).includes(mark);
-}
 
 /** How long an ended process may stay in the table, until whoever is its parent now takes note; ms. */
 const REAP_LIMIT = 5000;

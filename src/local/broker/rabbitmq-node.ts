@@ -6,11 +6,12 @@ import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promis
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { StackError } from "../../ops/errors.ts";
+import { isRunning } from "../../ops/process.ts";
 import { openConnection } from "./amqp-handshake.ts";
 import type { BrokerAddress } from "./broker-address.ts";
 import { type Definitions, makeDefinitions } from "./definitions.ts";
 import { choosePorts, LOOPBACK, type Ports } from "./ports.ts";
-import { isRunning, signal, terminate } from "./process.ts";
+import { signal, terminate } from "./process.ts";
 import type { BrokerState } from "./state.ts";
 
 /** Milliseconds between two tries to open a connection while the broker starts. */

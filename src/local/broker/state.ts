@@ -2,8 +2,8 @@ import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { StackError } from "../../ops/errors.ts";
+import { commandLine } from "../../ops/process.ts";
 import type { BrokerAddress } from "./broker-address.ts";
-import { commandLine } from "./process.ts";
 
 /** What is remembered of a broker that outlives the process which started it. */
 export type BrokerState = { readonly address: BrokerAddress } & (

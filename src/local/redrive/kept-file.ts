@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { type FileHandle, link, open, unlink } from "node:fs/promises";
+import { claim } from "../../ops/process-claim.ts";
 import { appendLines } from "../lambda/asynchronous/destination.ts";
-import { claim } from "../process-claim.ts";
 import { type KeptItem, parseKeptEvent } from "./kept-event.ts";
 
 /**

@@ -1,5 +1,6 @@
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { sync, writeSynced } from "../../../ops/durable.ts";
 import { StackError } from "../../../ops/errors.ts";
 
 /** An event that the local Lambda has taken for asynchronous invocation, and what has come of it so far. */
@@ -41,20 +42,9 @@ export class AcceptedEvents {
   /** On disk when it resolves, whole or, after a crash in between, as it was before. */
   async put(event: AcceptedEvent): Promise<void> {
     const path = this.#path(event.requestId);
-    const file = await open(`${path}.new`, "w");
-    try {
-      await file.writeFile(JSON.stringify(event));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeSynced(`${path}.new`, JSON.stringify(event));
     await rename(`${path}.new`, path);
-    const directory = await open(this.#directory, "r");
-    try {
-      await directory.sync();
-    } finally {
-      await directory.close();
-    }
+    await sync(this.#directory);
   }
 
   async remove(requestId: string): Promise<void> {

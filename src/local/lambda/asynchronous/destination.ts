@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { sync } from "../../../ops/durable.ts";
 import { parseOrText } from "../../../ops/json.ts";
 import type { AcceptedEvent } from "./accepted-events.ts";
 
@@ -43,19 +44,10 @@ async function tryToAppend(path: string, lines: readonly string[]): Promise<bool
     const text = lines.map((line) => `${line}\n`).join("");
     await file.writeFile(last[0] === LINE_FEED ? text : `\n${text}`);
     await file.sync();
-    if (size === 0) await syncDirectory(dirname(path));
+    if (size === 0) await sync(dirname(path));
     return (await file.stat()).nlink > 0;
   } finally {
     await file.close();
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }
 

@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { StackError } from "../ops/errors.ts";
-import { commandLine, isRunning } from "./broker/process.ts";
+import { StackError } from "./errors.ts";
+import { commandLine, isRunning } from "./process.ts";
 
 /** Who holds a claim. */
 export interface Claimant {
