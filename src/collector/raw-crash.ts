@@ -21,7 +21,7 @@ export function makeRawCrash(report: CrashReport, context: RawCrashContext): Rec
     submitted_timestamp: context.received.toISOString(),
     metadata: {
       collector_notes: [...report.notes, ...context.notes],
-      dump_checksums: Object.fromEntries(report.dumps.map(({ name, sha256 }) => [name, sha256])),
+      dump_checksums: Object.fromEntries(report.dumps.map(({ name, sha256 }) => [name, sha256] as const).sort()),
       payload: report.payload,
       payload_compressed: report.isCompressed ? "1" : "0",
       payload_size: report.size,

@@ -49,6 +49,8 @@ async function assertStored(id: string, wanted: Payload): Promise<void> {
   assert.equal(metadata.payload_compressed, /gzip/i.test(options?.headers?.["content-encoding"] ?? "") ? "1" : "0");
   assert.deepEqual([metadata.throttle_rule, metadata.throttle_result], ["accept_everything", "accept"]);
   assert.deepEqual(JSON.parse(await read(`v1/dump_names/${id}`)), Object.keys(dumps).sort());
+  assert.deepEqual(Object.keys(metadata), Object.keys(metadata).sort());
+  assert.deepEqual(Object.keys(metadata.dump_checksums), Object.keys(dumps).sort());
   for (const [name, body] of Object.entries(dumps)) {
     const key = name === "upload_file_minidump" ? "dump" : name;
     assert.equal(await read(`v1/${key}/${id}`), body);
