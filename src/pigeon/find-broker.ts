@@ -32,10 +32,10 @@ export function makeBrokerFinder(configuration: PigeonConfiguration): (deadline:
     }
   };
   return async (deadline) => {
-    const [password, virtualHost] = await Promise.all([
-      read("PIGEON_PASSWORD", configuration.password, deadline),
-      read("PIGEON_VIRTUAL_HOST", configuration.virtualHost, deadline),
-    ]);
-    return { nodes, user, password, virtualHost, tls };
+    // Both at once; of two that fail the first is named, whichever has answered first.
+    const virtualHost = read("PIGEON_VIRTUAL_HOST", configuration.virtualHost, deadline);
+    virtualHost.catch(() => {});
+    const password = await read("PIGEON_PASSWORD", configuration.password, deadline);
+    return { nodes, user, password, virtualHost: await virtualHost, tls };
   };
 }

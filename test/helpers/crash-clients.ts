@@ -138,9 +138,14 @@ export async function crashChromium(
 }
 
 /** Lets the handler upload what is pending; it is stopped when all is done with. */
-export async function uploadPending(handler: string, database: CrashpadDatabase, url: string): Promise<void> {
+export async function uploadPending(
+  handler: string,
+  database: CrashpadDatabase,
+  url: string,
+  options: readonly string[] = [],
+): Promise<void> {
   database.allowUploads();
-  const args = [`--database=${database.directory}`, `--url=${url}`, "--no-rate-limit"];
+  const args = [`--database=${database.directory}`, `--url=${url}`, "--no-rate-limit", ...options];
   args.push("--initial-client-fd=3", "--shared-client-connection");
   const child = spawn(handler, args, { stdio: ["ignore", "ignore", "ignore", "pipe"] });
   const closed = once(child, "close");
@@ -152,7 +157,7 @@ export async function uploadPending(handler: string, database: CrashpadDatabase,
   }
 }
 
-/** Lets `program` crash; resolves when the handler has ended. */
+/** Lets `program` crash; resolves when its minidump is uploaded. */
 export async function crash(
   program: string,
   handler: string,
@@ -162,4 +167,6 @@ export async function crash(
 ): Promise<void> {
   const args = [handler, `--database=${database.directory}`, `--url=${url}`, "--no-rate-limit", ...options];
   await run(program, args, { timeout: LIMIT });
+  // On a busy machine the handler may end before it has begun to upload: it does so when it is started the next time.
+  if (database.pending.length > 0) await uploadPending(handler, database, url, options);
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 /** Waits until `holds` answers with something true, and gives that; fails after `limit` ms naming what was waited for. */
-export async function until<T>(what: string, holds: () => T | Promise<T>, limit = 10_000): Promise<NonNullable<T>> {
+export async function until<T>(what: string, holds: () => T | Promise<T>, limit = 30_000): Promise<NonNullable<T>> {
   const deadline = Date.now() + limit;
   for (;;) {
     const value = await holds();
