@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { setTimeout as delay } from "node:timers/promises";
+import { writeLine } from "./output.ts";
 
 /**
  * Log lines as the original Pigeon wrote them: mozlog 2.0, one JSON object a line.
@@ -53,21 +53,6 @@ function shorten(text: string): string {
   return text.length <= TEXT_LIMIT ? text : `${text.slice(0, TEXT_LIMIT)}... (${text.length} characters)`;
 }
 
-/**
- * Resolves when all that was written to stdout and stderr has left this process, or after `limit` ms. More than a pipe holds is
- * kept in the process, where a function that is frozen or ended after its answer would keep or lose it.
- */
-export async function flushOutput(limit: number): Promise<void> {
-  const late = new AbortController();
-  const flushed = [process.stdout, process.stderr]
-    .filter(({ writableLength }) => writableLength > 0)
-    .map((stream) => new Promise<void>((resolve) => stream.write("", () => resolve())));
-  if (flushed.length === 0) return;
-  const timer = delay(Math.max(0, limit), undefined, { signal: late.signal }).catch(() => {});
-  await Promise.race([Promise.all(flushed), timer]);
-  late.abort();
-}
-
 function writeStderr(line: string): void {
-  process.stderr.write(line);
+  writeLine(process.stderr, line);
 }

@@ -1,3 +1,5 @@
+import { writeLine } from "./output.ts";
+
 /** Every metric there is, with its meaning; accept x queues = published + throttled + publish_error. */
 export const METRICS = {
   accept: "crash ids that are to be processed",
@@ -53,5 +55,5 @@ export function makeEmbeddedMetrics(
 }
 
 function writeStdout(line: string): void {
-  process.stdout.write(line);
+  writeLine(process.stdout, line);
 }

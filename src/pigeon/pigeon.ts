@@ -3,8 +3,9 @@
  * confirmed makes the invocation fail, so that Lambda retries the event; a wrong configuration makes the start fail.
  */
 import type { Context, SQSBatchResponse } from "aws-lambda";
-import { flushOutput, makeLog } from "../ops/log.ts";
+import { makeLog } from "../ops/log.ts";
 import { makeCount, makeEmbeddedMetrics } from "../ops/metrics.ts";
+import { flushOutput } from "../ops/output.ts";
 import { Publisher } from "../queue/publisher.ts";
 import { Account } from "./account.ts";
 import { bridge } from "./bridge.ts";

@@ -47,9 +47,13 @@ async function answerOf(outgoing: ClientRequest): Promise<[number, string]> {
 /** Of all dumps that are being received. */
 function bytesInFlight(served: ServedCollector): number {
   const incoming = join(served.spool, "incoming");
-  return readdirSync(incoming, { recursive: true, encoding: "utf8" })
-    .map((name) => statSync(join(incoming, name), { throwIfNoEntry: false }))
-    .reduce((sum, stats) => sum + (stats?.isFile() ? stats.size : 0), 0);
+  try {
+    return readdirSync(incoming, { recursive: true, encoding: "utf8" })
+      .map((name) => statSync(join(incoming, name), { throwIfNoEntry: false }))
+      .reduce((sum, stats) => sum + (stats?.isFile() ? stats.size : 0), 0);
+  } catch {
+    return 0; // a folder was removed while it was looked at
+  }
 }
 
 /** A collector whose S3 can go away and come back. */
