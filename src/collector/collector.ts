@@ -105,7 +105,21 @@ function makeServer(configuration: CollectorConfiguration, context: SubmissionCo
   // The body is read by whoever takes the submission, as it comes.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
-  app.post("/submit", (request, reply) => submit(request, reply, context, configuration.mostRequests));
+  let inFlight = 0;
+  app.post("/submit", async (request, reply) => {
+    reply.type("text/plain");
+    if (inFlight >= configuration.mostRequests) {
+      context.metrics.busy.inc();
+      request.raw.resume();
+      return reply.code(503).header("retry-after", RETRY_AFTER).send("");
+    }
+    context.metrics.in_flight.set(++inFlight);
+    try {
+      return await submit(request, reply, context);
+    } finally {
+      context.metrics.in_flight.set(--inFlight);
+    }
+  });
   app.setErrorHandler((error, request, reply) => {
     request.raw.resume();
     reply.type("text/plain");
@@ -124,28 +138,13 @@ function makeServer(configuration: CollectorConfiguration, context: SubmissionCo
   return app;
 }
 
-async function submit(
-  { raw }: FastifyRequest,
-  reply: FastifyReply,
-  context: SubmissionContext,
-  mostRequests: number,
-): Promise<FastifyReply> {
-  const { metrics } = context;
-  reply.type("text/plain");
-  const { values } = await metrics.in_flight.get();
-  if ((values[0]?.value ?? 0) >= mostRequests) {
-    metrics.busy.inc();
-    raw.resume();
-    return reply.code(503).header("retry-after", RETRY_AFTER).send("");
-  }
-  const end = metrics.submit_seconds.startTimer();
-  metrics.in_flight.inc();
+async function submit({ raw }: FastifyRequest, reply: FastifyReply, context: SubmissionContext): Promise<FastifyReply> {
+  const end = context.metrics.submit_seconds.startTimer();
   try {
     return reply.send(await takeSubmission(raw, context));
   } catch (error) {
     return answerFailure(error, reply, context);
   } finally {
-    metrics.in_flight.dec();
     end();
   }
 }
